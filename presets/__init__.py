@@ -1,0 +1,1 @@
+"""Data and its schema: effect chains, UCS categories, model packs. Standard library only."""

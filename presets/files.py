@@ -1,0 +1,90 @@
+"""Files that appear whole or not at all: written beside, flushed to disk, renamed.
+
+A reader of the final name sees the old bytes or the new bytes, never a part; a failed or
+interrupted write leaves nothing behind (a killed process may leave one ``.*.part`` file).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PART_SUFFIX = ".part"
+
+
+def write_whole(path: Path, data: bytes, *, overwrite: bool = True) -> None:
+    """Write ``data`` to ``path`` atomically.
+
+    With ``overwrite=False`` an existing file is left as it is and FileExistsError raised,
+    also when another process creates it at the same moment. OSError passes to the caller.
+    """
+    with writing_whole(path, overwrite=overwrite) as part:
+        part.write_bytes(data)
+
+
+@contextmanager
+def writing_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; it becomes ``path`` when the block succeeds.
+
+    Any exception, KeyboardInterrupt included, removes the temporary file and passes on.
+    The temporary name ends in ``path``'s own suffix, for writers that choose a format by it.
+    """
+    path = Path(path)
+    part = _new_part(path)
+    try:
+        yield part
+        _sync_file(part)
+        _publish(part, path, overwrite=overwrite)
+    finally:
+        part.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _new_part(path: Path) -> Path:
+    part = path.parent / f".{secrets.token_hex(8)}{PART_SUFFIX}{path.suffix}"
+    part.open("xb").close()
+    return part
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _publish(part: Path, path: Path, *, overwrite: bool) -> None:
+    if overwrite:
+        part.replace(path)
+    elif hasattr(os, "link"):
+        _link_new(part, path)
+    else:
+        _rename_new(part, path)
+
+
+def _link_new(part: Path, path: Path) -> None:
+    """A hard link fails when the name is taken: the only atomic "create with content"."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        _rename_new(part, path)
+
+
+def _rename_new(part: Path, path: Path) -> None:
+    path.open("xb").close()
+    part.replace(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable; Windows has no such call and needs none."""
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,63 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from presets.files import write_whole, writing_whole
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_writes_and_replaces(tmp_path: Path) -> None:
+    target = tmp_path / "a.json"
+    write_whole(target, b"one")
+    write_whole(target, b"two")
+    assert target.read_bytes() == b"two"
+    assert names(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_failed_block_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    target = tmp_path / "a.wav"
+    target.write_bytes(b"old")
+    with pytest.raises(error), writing_whole(target) as part:
+        part.write_bytes(b"half")
+        raise error
+    assert target.read_bytes() == b"old"
+    assert names(tmp_path) == ["a.wav"]
+
+
+def test_refuses_to_overwrite_when_asked(tmp_path: Path) -> None:
+    target = tmp_path / "a.wav"
+    write_whole(target, b"first", overwrite=False)
+    with pytest.raises(FileExistsError):
+        write_whole(target, b"second", overwrite=False)
+    assert target.read_bytes() == b"first"
+    assert names(tmp_path) == ["a.wav"]
+
+
+def test_the_file_has_ordinary_permissions(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.write_bytes(b"")
+    write_whole(tmp_path / "whole", b"")
+    mode = stat.S_IMODE((tmp_path / "whole").stat().st_mode)
+    assert mode == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_the_part_keeps_the_suffix_and_the_folder(tmp_path: Path) -> None:
+    with writing_whole(tmp_path / "x.png") as part:
+        assert part.suffix == ".png"
+        assert part.parent == tmp_path
+
+
+def test_a_missing_folder_is_an_oserror(tmp_path: Path) -> None:
+    with pytest.raises(OSError):
+        write_whole(tmp_path / "none" / "x", b"")
