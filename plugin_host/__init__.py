@@ -1,0 +1,1 @@
+"""The DAW's side: the command line, effects and chains, and the return of stems to the session."""
