@@ -1,0 +1,1 @@
+"""The contract between the engine and everything that talks to it: OSC messages and transports."""
