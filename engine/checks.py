@@ -1,0 +1,47 @@
+"""What `wildtrack doctor` asks of the engine's side: the devices and the model packs.
+
+Every check returns findings and raises nothing: a broken installation is what it looks for.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row: what was looked at, how it is, and what to do if it is not well."""
+
+    part: str
+    status: Status
+    detail: str
+    cure: str = ""
+
+
+def check_device() -> Finding:
+    """The device that the engine would take, with its memory or threads."""
+    try:
+        detail = _device()
+    except (ImportError, OSError) as error:
+        return Finding("device", "fail", f"torch does not load: {error}", "make clean setup")
+    return Finding("device", "ok", detail)
+
+
+def _device() -> str:
+    import torch  # noqa: PLC0415
+
+    if torch.cuda.is_available():
+        card = torch.cuda.get_device_properties(0)
+        return f"cuda: {card.name}, {card.total_memory / 2**30:.1f} GiB"
+    if torch.backends.mps.is_available():
+        return f"mps: {platform.processor() or platform.machine()}"
+    return f"cpu: {torch.get_num_threads()} threads on {os.cpu_count()} cores"
+
+
+def check_packs() -> list[Finding]:
+    return []
