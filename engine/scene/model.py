@@ -22,8 +22,8 @@ MAX_START_SAMPLE = SAMPLE_RATE * 24 * 3600 - 1
 """The last sample before midnight: a scene's start counts samples since midnight."""
 
 MAX_SEED = 2**63 - 1
-MAX_NAME_CHARACTERS = 200
-MAX_TEXT_CHARACTERS = 1_000
+MAX_NAME_CHARACTERS = 80
+MAX_TEXT_CHARACTERS = 400
 
 SourceKind = Literal["image", "region", "text", "audio"]
 SOURCE_KINDS: tuple[SourceKind, ...] = ("image", "region", "text", "audio")
