@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plugin_host.cli.root import main
+from plugin_host.cli.root import PROGRAM, main
 
 if __name__ == "__main__":
-    main()
+    main(prog_name=PROGRAM)

@@ -17,8 +17,11 @@ DISTRIBUTION = "wildtrack"
 LOWEST_PYTHON, HIGHEST_PYTHON = (3, 11), (3, 13)
 DISK_WARN_GB, DISK_FAIL_GB = 5.0, 0.5
 EXTRAS = {
-    "ssv2a": "the official research pack",
-    "reference": "the original implementations, Python 3.11 only",
+    "ssv2a": ("the official research pack", f"{sys.executable} -m pip install"),
+    "reference": (
+        "the original implementations, with older packages of their own",
+        "python3.11 -m venv reference && reference/bin/pip install",
+    ),
 }
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)([^;]*);?(.*)")
 
@@ -120,7 +123,7 @@ def check_ports() -> list[Finding]:
 
 
 def check_extras() -> list[Finding]:
-    return [_extra(name, what) for name, what in EXTRAS.items()]
+    return [_extra(name, what, install) for name, (what, install) in EXTRAS.items()]
 
 
 def _port(part: str, kind: socket.SocketKind) -> Finding:
@@ -134,7 +137,7 @@ def _port(part: str, kind: socket.SocketKind) -> Finding:
     return Finding(part, "ok", "loopback 127.0.0.1 gives one")
 
 
-def _extra(name: str, what: str) -> Finding:
+def _extra(name: str, what: str, install: str) -> Finding:
     wanted = _requirements(name)
     missing = [package for package in wanted if not _installed(package)]
     if wanted and not missing:
@@ -144,7 +147,7 @@ def _extra(name: str, what: str) -> Finding:
         f"extra {name}",
         "warn",
         f"not installed (optional: {what})",
-        " ".join([sys.executable, "-m pip install", *(f"'{p}{s}'" for p, s in wanted.items())]),
+        " ".join([install, *(f"'{package}{spec}'" for package, spec in wanted.items())]),
     )
 
 

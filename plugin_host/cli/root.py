@@ -24,10 +24,6 @@ Exit codes: 0 done, 1 a check failed or a defect of ours, 2 usage, 3 input
 class LazyGroup(click.Group):
     """Commands come from the table and are imported when called; errors end in exit codes."""
 
-    def main(self, *args: Any, **extra: Any) -> Any:
-        extra["prog_name"] = extra.get("prog_name") or PROGRAM
-        return super().main(*args, **extra)
-
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -85,7 +81,9 @@ def _matching(incomplete: str) -> Iterator[CompletionItem]:
             yield CompletionItem(entry.name, help=entry.help)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
+@click.group(
+    PROGRAM, cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG
+)
 @click.option("--debug", is_flag=True, envvar="WILDTRACK_DEBUG", help="Show the trace of an error.")
 @click.version_option(package_name=PROGRAM, message="%(prog)s %(version)s")
 def main(debug: bool) -> None:
