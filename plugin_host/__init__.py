@@ -1,1 +1,1 @@
-"""The DAW's side: the command line, effects and chains, and the return of stems to the session."""
+"""The DAW's side: effects and chains, delivery, pictures, and the command line."""
