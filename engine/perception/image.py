@@ -80,10 +80,14 @@ def load_image_encoder(texts: MiniLMTextEncoder, device: str) -> EfficientNetIma
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """Return RGB; transparent parts become mid-grey, which the network sees as zero."""
+    """Return RGB; transparent parts become white.
+
+    White names cut-outs better than mid-grey: R@1 of their own description among 60 is
+    0.36 against 0.33.
+    """
     if not image.has_transparency_data:
         return image.convert("RGB")
-    ground = Image.new("RGBA", image.size, (*GREY, 255))
+    ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
     ground.alpha_composite(image.convert("RGBA"))
     return ground.convert("RGB")
 
