@@ -20,8 +20,8 @@ def confined(path: str | Path, allowed: Sequence[Path]) -> Path:
     if not given.is_absolute() or not any(resolved.is_relative_to(root) for root in allowed):
         folders = ", ".join(str(root) for root in allowed)
         raise PathForbidden(
-            f"{_short(given)} lies outside the allowed folders ({folders}); give an absolute path "
-            "inside them, copy the file there, or start the engine with --allow DIR."
+            f"{_short(given)} lies outside the allowed folders: copy the file into one of them, "
+            f"or start the engine with --allow DIR (allowed: {folders})."
         )
     try:
         mode = resolved.stat().st_mode
@@ -44,4 +44,4 @@ def _resolved(path: Path) -> Path:
 
 def _short(path: Path) -> str:
     text = ascii(str(path))[1:-1] if not str(path).isprintable() else str(path)
-    return text if len(text) <= 200 else text[:197] + "..."
+    return text if len(text) <= 100 else text[:97] + "..."

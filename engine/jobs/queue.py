@@ -74,10 +74,17 @@ class JobQueue:
             _end_cancelled(ticket)
         return True
 
-    def __len__(self) -> int:
-        """Jobs waiting and running."""
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait."""
         with self._changed:
-            return len(self._waiting) + (self._running is not None)
+            return len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        """How many jobs run: 0 or 1."""
+        with self._changed:
+            return int(self._running is not None)
 
     def close(self) -> None:
         """Cancel everything and wait for the worker to end; done twice it does nothing."""

@@ -6,12 +6,15 @@ An edit is checked when it is applied; an edit that raises has changed nothing.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.scene import model
 from engine.scene.model import Box, Scene, Source, SourceKind
 from osc_bridge.errors import BadArguments, BadText, OutOfRange
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 FieldValue = bool | int | float | str
 
@@ -219,7 +222,7 @@ def clean_text(value: str, what: str, limit: int) -> str:
             f"{what} has {len(value)} characters; the allowed range is 0 to {limit} characters: "
             "shorten it."
         )
-    if any(not char.isprintable() for char in value):
+    if _CONTROL.search(value):
         raise BadText(
             f"{what} holds a character that cannot be shown ({value[:40]!a}); "
             "remove control characters and line breaks."

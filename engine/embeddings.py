@@ -1,0 +1,105 @@
+"""Perception of a scene: each source becomes one vector, computed once for the same content."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.audio import load_audio
+from engine.cmss import SourceEmbedding
+from engine.cmss.sources import Modality
+from engine.perception.frames import crop_region, load_frame
+from engine.scene.model import Box, Scene, Source
+from engine.steps import StepCallback, no_steps
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from engine.models.loading import LoadedPack
+
+MAX_CACHED = 4096
+
+Content = tuple[str, str, Box | None]
+"""Kind of content, the text or the media file (named by its hash), box."""
+
+Key = tuple[str, Content]
+"""Pack digest and content."""
+
+
+class EmbeddingCache:
+    """Vectors by content, the least recently used forgotten first. One thread uses it."""
+
+    def __init__(self, limit: int = MAX_CACHED) -> None:
+        self._limit = limit
+        self._vectors: OrderedDict[Key, Tensor] = OrderedDict()
+
+    def get(self, key: Key) -> Tensor | None:
+        """Return the vector of that content, or None."""
+        if key in self._vectors:
+            self._vectors.move_to_end(key)
+        return self._vectors.get(key)
+
+    def put(self, key: Key, vector: Tensor) -> None:
+        """Remember a vector."""
+        self._vectors[key] = vector
+        while len(self._vectors) > self._limit:
+            self._vectors.popitem(last=False)
+
+
+class Perceiver:
+    """A pack's encoders over a session's media, with a cache."""
+
+    def __init__(self, pack: LoadedPack, session: Path, cache: EmbeddingCache) -> None:
+        self._pack = pack
+        self._session = session
+        self._cache = cache
+
+    def sources(self, scene: Scene, on_step: StepCallback = no_steps) -> list[SourceEmbedding]:
+        """Return one embedding per source of the scene, each encoded alone, in its order."""
+        found = []
+        for number, source in enumerate(scene.sources, start=1):
+            vector = self._source(source)
+            modality: Modality = "clap" if source.kind == "audio" else "clip"
+            found.append(SourceEmbedding(modality, vector, source.weight))
+            on_step(number, len(scene.sources))
+        return found
+
+    def frame(self, scene: Scene) -> Tensor | None:
+        """Return the vector of the whole frame (clip_dim,), or None when there is none."""
+        return self._image(scene.frame, None) if scene.frame else None
+
+    def _source(self, source: Source) -> Tensor:
+        if source.kind == "text":
+            return self._text(source.text)
+        if source.kind == "audio":
+            return self._audio(source.media)
+        return self._image(source.media, source.box)
+
+    def _text(self, text: str) -> Tensor:
+        return self._known(("text", text, None), lambda: self._pack.texts.encode([text]))
+
+    def _audio(self, media: str) -> Tensor:
+        def encode() -> Tensor:
+            encoder = self._pack.audio
+            path = self._session / media
+            return encoder.encode([load_audio(path, encoder.sample_rate, (self._session,))])
+
+        return self._known(("audio", media, None), encode)
+
+    def _image(self, media: str, box: Box | None) -> Tensor:
+        def encode() -> Tensor:
+            frame = load_frame(self._session / media, (self._session,))
+            return self._pack.images.encode([crop_region(frame, box) if box else frame])
+
+        return self._known(("image", media, box), encode)
+
+    def _known(self, content: Content, encode: Callable[[], Tensor]) -> Tensor:
+        """Return the remembered vector (dim,), or encode it: rows (1, dim)."""
+        key = (self._pack.manifest.digest, content)
+        vector = self._cache.get(key)
+        if vector is None:
+            vector = encode()[0]
+            self._cache.put(key, vector)
+        return vector
