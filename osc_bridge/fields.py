@@ -7,7 +7,6 @@ A message declares each argument as ``Annotated[int, Int(0, 5, "dB", "what it me
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,7 +86,10 @@ class Int(Single):
 
 @dataclass(frozen=True)
 class Real(Single):
-    """A finite number; sent as float64 (``d``) or float32 (``f``); integers are accepted too."""
+    """A finite number; sent as float64 (``d``) or float32 (``f``); integers are accepted too.
+
+    NaN is refused because it compares with nothing.
+    """
 
     low: float
     high: float
@@ -104,7 +106,7 @@ class Real(Single):
     def check(self, name: str, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _wrong_type(name, value, f"a number, {self.allowed}", self.tags)
-        if not math.isfinite(value) or not self.low <= value <= self.high:
+        if not self.low <= value <= self.high:
             raise _outside(name, value, self.allowed)
         return float(value)
 
@@ -153,6 +155,8 @@ class Text(Single):
                 f"{name} has {len(text)} characters: {self.low} to {self.high} characters are "
                 f"allowed; {'shorten it' if text else 'write something'}."
             )
+        if self.low and not text.strip():
+            raise BadText(f"{name} is blank: {self.allowed} are allowed; write something.")
         if _CONTROL.search(text):
             raise BadText(
                 f"{name} {shown(text)} holds a control character or half a surrogate pair: plain "

@@ -72,9 +72,13 @@ class Message:
         return cls(**{slot.name: slot.spec.example for slot in slots(cls)})
 
 
-@functools.cache
-def slots(cls: type[Any]) -> tuple[Slot, ...]:
+def slots(cls: Any) -> tuple[Slot, ...]:
     """The declared fields of a message class, in the order of the wire."""
+    return _slots(cls)
+
+
+@functools.cache
+def _slots(cls: Any) -> tuple[Slot, ...]:
     hints = typing.get_type_hints(cls, include_extras=True)
     fields = dataclasses.fields(cls)
     return tuple(

@@ -49,6 +49,7 @@ NAME = Text(1, 80, "name for people", "Alley at night")
 LABEL = Text(0, 80, "label for people; may be empty", "dog")
 WORDS = Text(1, 400, "what should sound", "a dog barks behind a door")
 FILE = FilePath("a file inside the allowed folders", "/session/frame.png")
+CLIP = FilePath("an audio file inside the allowed folders", "/session/wind.wav")
 START = Int(0, SAMPLE_MAX, "samples", "start, relative to the scene's start", 24000)
 MIDNIGHT = Int(0, SAMPLE_MAX, "samples since midnight", "start of the scene", 172800000)
 DURATION = Int(1, DURATION_MAX, "samples at 48 kHz", "length; the pack may allow less", 192000)
@@ -300,7 +301,7 @@ class AddAudio(Request[SourcesAdded]):
     address: ClassVar[str] = "/source/add/audio"
     reply: ClassVar[type[Result]] = SourcesAdded
     scene: Annotated[str, SCENE]
-    path: Annotated[str, FILE]
+    path: Annotated[str, CLIP]
 
 
 class _Setting(Message):
