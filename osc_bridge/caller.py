@@ -1,0 +1,202 @@
+"""Calls over one link: each waits for its own end, on the caller's thread."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from osc_bridge.conversation import ClientConversation
+from osc_bridge.errors import Cancelled, EngineUnreachable, ReplyTimeout, WildtrackError
+from osc_bridge.events import CancelledReply, Done, Event, Fail, Progress
+from osc_bridge.message import ROOT
+from osc_bridge.schema import CancelJob, Request, Result
+from osc_bridge.transports.base import Link
+from osc_bridge.wire import encode_request, read_event
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R", bound=Result)
+OnProgress = Callable[[Progress], None]
+Inbox = queue.SimpleQueue[Event | WildtrackError]
+
+TIMEOUT_S = 10.0
+_CANCEL_S = 2.0
+
+
+class Call(Generic[R]):
+    """A request on its way; `result` waits for its end."""
+
+    def __init__(self, caller: Caller, request: Request[R], request_id: int, inbox: Inbox) -> None:
+        self.request = request
+        self.request_id = request_id
+        self.has_ended = False
+        self._caller = caller
+        self._inbox = inbox
+
+    def result(self, timeout_s: float = TIMEOUT_S, on_progress: OnProgress | None = None) -> R:
+        """Wait for the end; ``timeout_s`` is the longest silence, each progress begins it anew.
+
+        ``on_progress`` is called on this thread.
+
+        Raises:
+            WildtrackError: the error that the engine answered with, as the class of its code.
+            Cancelled: the request was cancelled.
+            ReplyTimeout: no sign for ``timeout_s``; the request is forgotten.
+            EngineUnreachable: the connection is gone.
+        """
+        try:
+            while True:
+                event = self._next(timeout_s)
+                if not isinstance(event, Progress):
+                    return self._end(event)
+                if on_progress is not None:
+                    on_progress(event)
+        finally:
+            self._caller.forget(self.request_id)
+
+    def _next(self, timeout_s: float) -> Event:
+        try:
+            event = self._inbox.get(timeout=timeout_s)
+        except queue.Empty:
+            raise ReplyTimeout(
+                f"{ROOT}{self.request.address} got no answer for {timeout_s:g} s: the engine may "
+                "still be at work; ask for its status, or wait longer with timeout_s."
+            ) from None
+        if isinstance(event, WildtrackError):
+            self.has_ended = True
+            raise event
+        return event
+
+    def _end(self, event: Event) -> R:
+        self.has_ended = True
+        if isinstance(event, Fail):
+            raise event.error()
+        if isinstance(event, CancelledReply):
+            raise Cancelled(f"{ROOT}{self.request.address} was cancelled.")
+        assert isinstance(event, Done)
+        result: Any = event.result
+        return result  # type: ignore[no-any-return]  # the address decides the class
+
+
+class Caller:
+    """Sends requests over one link and sorts the answers; safe to use from several threads."""
+
+    def __init__(self, link: Link) -> None:
+        first_id = secrets.randbelow(2**62) + 1  # ids of an earlier program on this port differ
+        self._conversation: ClientConversation[Inbox] = ClientConversation(first_id)
+        self._lock = threading.Lock()
+        self._lost: WildtrackError | None = None
+        self._link = link
+        link.start(self._received, self._on_lost)
+
+    def start(self, request: Request[R]) -> Call[R]:
+        """Send a request and return at once.
+
+        Raises:
+            EngineUnreachable: the connection is gone.
+            OutOfRange: the request does not fit the transport.
+        """
+        inbox: Inbox = queue.SimpleQueue()
+        with self._lock:
+            if self._lost is not None:
+                raise self._lost
+            request_id = self._conversation.begin(ROOT + request.address, inbox)
+        try:
+            self._link.send(encode_request(request_id, request))
+        except BaseException:
+            self.forget(request_id)
+            raise
+        return Call(self, request, request_id, inbox)
+
+    def call(
+        self,
+        request: Request[R],
+        timeout_s: float = TIMEOUT_S,
+        on_progress: OnProgress | None = None,
+    ) -> R:
+        """Send a request and wait for its result (see `Call.result`)."""
+        return self.start(request).result(timeout_s, on_progress)
+
+    def call_or_cancel(
+        self, request: Request[R], timeout_s: float, on_progress: OnProgress | None
+    ) -> R:
+        """As `call`; Ctrl-C, a time-out or an error in ``on_progress`` cancels the job first."""
+        job = self.start(request)
+        try:
+            return job.result(timeout_s, on_progress)
+        except BaseException:
+            if not job.has_ended:
+                self._cancel_quietly(job.request_id)
+            raise
+
+    def cancel(self, request_id: int, timeout_s: float = TIMEOUT_S) -> None:
+        """Ask the engine to stop a job; its own call ends with `Cancelled`.
+
+        Raises:
+            UnknownJob: it has ended already.
+        """
+        self.call(CancelJob(request_id), timeout_s)
+
+    def forget(self, request_id: int) -> None:
+        """Wait for this request no longer."""
+        with self._lock:
+            self._conversation.forget(request_id)
+
+    @property
+    def pending_count(self) -> int:
+        """Requests without an end so far."""
+        with self._lock:
+            return self._conversation.pending_count
+
+    def close(self) -> None:
+        """Close the link; calls that wait end with EngineUnreachable."""
+        self._link.close()
+        self._on_lost(_closed())
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the link."""
+        self.close()
+
+    def _cancel_quietly(self, request_id: int) -> None:
+        try:
+            self.cancel(request_id, _CANCEL_S)
+        except WildtrackError as error:
+            log.info("Cancelling job %d: %s", request_id, error)
+
+    def _received(self, packet: bytes) -> None:
+        try:
+            event = read_event(packet)
+        except WildtrackError as error:
+            log.warning("An answer of the engine was not understood: %s", error)
+            return
+        with self._lock:
+            inbox = self._conversation.feed(event)
+        if inbox is not None:
+            inbox.put(event)
+        elif isinstance(event, Fail) and not event.request_id:
+            log.warning("The engine refused a message: %s", event.sentence)
+
+    def _on_lost(self, error: WildtrackError) -> None:
+        with self._lock:
+            self._lost = self._lost or error
+            inboxes = self._conversation.forget_all()
+        for inbox in inboxes:
+            inbox.put(error)
+
+
+def _closed() -> EngineUnreachable:
+    return EngineUnreachable("This client is closed: connect a new one.")
