@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from engine.checks import Finding, Status
+from osc_bridge.discovery import FILE_NAME, find_engine, read_address
 
 DISTRIBUTION = "wildtrack"
 LOWEST_PYTHON, HIGHEST_PYTHON = (3, 11), (3, 13)
@@ -120,6 +121,22 @@ def check_ports() -> list[Finding]:
         _port("udp port", socket.SOCK_DGRAM),
         _port("tcp port", socket.SOCK_STREAM),
     ]
+
+
+def check_engine(session: Path) -> Finding:
+    """Whether an engine serves the session now; none is no fault, `render` starts one."""
+    if read_address(session) is None:
+        return Finding("engine", "ok", "none serves this folder; render starts one for the call")
+    address = find_engine(session)
+    if address is None:
+        return Finding(
+            "engine",
+            "warn",
+            f"{session / FILE_NAME} is there, but no engine answers for this folder",
+            f"wildtrack engine --session '{session}' takes its place",
+        )
+    ports = f"udp port {address.udp_port}, tcp port {address.tcp_port}"
+    return Finding("engine", "ok", f"process {address.pid} serves this folder: {ports}")
 
 
 def check_extras() -> list[Finding]:

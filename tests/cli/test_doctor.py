@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from engine import checks
+from osc_bridge.discovery import FILE_NAME, announce
 from plugin_host.cli import doctor as doctor_module
 from plugin_host.cli import machine, main
 
@@ -98,6 +99,14 @@ def test_port_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(machine.socket, "socket", Refused)
     assert {row.status for row in machine.check_ports()} == {"fail"}
+
+
+def test_engine_file_without_an_engine_is_noticed(tmp_path: Path) -> None:
+    assert machine.check_engine(tmp_path).status == "ok"
+    announce(tmp_path, udp_port=9, tcp_port=0)
+    gone = json.loads((tmp_path / FILE_NAME).read_text()) | {"pid": 2**31 - 1}
+    (tmp_path / FILE_NAME).write_text(json.dumps(gone))
+    assert machine.check_engine(tmp_path).status == "warn"
 
 
 def test_torch_that_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
