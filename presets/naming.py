@@ -20,7 +20,7 @@ FALLBACK_CAT_ID: Final = "DSGNMisc"
 MIX_CAT_ID: Final = "MIX"
 MAX_FX_NAME: Final = 40
 MAX_CREATOR_ID: Final = 16
-MAX_SOURCE_ID: Final = 32
+MAX_SOURCE_ID: Final = 48
 MAX_NAME_BYTES: Final = 200
 NOTHING: Final = "NONE"
 """What UCS writes into a field that has no value."""

@@ -1,0 +1,99 @@
+"""A session folder with a take, as the engine writes it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+RATE = 48_000
+
+
+@dataclass
+class FakeSession:
+    """Builds ``take.json`` with its stems; change ``document`` before ``write``."""
+
+    folder: Path
+    document: dict[str, Any]
+    stems: list[np.ndarray[Any, np.dtype[np.float32]]] = field(default_factory=list)
+
+    def add_sound(self, samples: np.ndarray[Any, Any]) -> dict[str, Any]:
+        buffer = io.BytesIO()
+        soundfile.write(buffer, samples, RATE, format="WAV", subtype="FLOAT")
+        digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+        path = self.folder / "stems" / f"{digest}.wav"
+        path.write_bytes(buffer.getvalue())
+        return {"file": f"stems/{path.name}", "sha256": digest, "seed": 7}
+
+    def write(self) -> Path:
+        path = self.folder / "takes" / "t0001" / "take.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.document))
+        return path
+
+
+def tone(frequency_hz: float, seconds: float, level: float) -> np.ndarray[Any, np.dtype[Any]]:
+    """A tone whose samples are exact in 24 bits."""
+    steps = np.arange(round(seconds * RATE)) * 2 * np.pi * frequency_hz / RATE
+    return (np.rint(level * np.sin(steps) * 2**23) / 2**23).astype(np.float32)
+
+
+def source(number: int, kind: str, label: str, **changes: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": f"s{number}", "kind": kind, "label": label, "text": label, "media": "", "box": None,
+        "weight": 1.0, "gain_db": 0.0, "pan": 0.0, "mute": False, "solo": False, "seed": number,
+        "start_sample": 0, "chain": "", "cat_id": "",
+    }  # fmt: skip
+    return row | changes
+
+
+def take_document(mode: str) -> dict[str, Any]:
+    return {
+        "take": "t0001",
+        "scene": {"id": "alley", "name": "Alley", "sample_rate": RATE, "start_sample": RATE * 3600},
+        "created": "2026-11-23T01:02:03Z",
+        "stems_mode": mode,
+        "quality": "final",
+        "duration_samples": RATE // 2,
+        "pack": {
+            "name": "starter", "version": "0", "digest": "d" * 64, "licence": "CC-BY-SA-4.0",
+            "sample_rate": 22050, "bandwidth_hz": 8000,
+        },
+        "timings_s": {"perceive": 0.1, "remix": 0.2, "render": 0.3},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def fake_session(tmp_path: Path) -> Callable[..., FakeSession]:
+    """Call it with the stems mode: three sources, stems that add up to the mix."""
+
+    def build(mode: str = "consistent") -> FakeSession:
+        folder = tmp_path / "session"
+        for name in ("stems", "media", "takes"):
+            (folder / name).mkdir(parents=True)
+        Image.new("RGB", (320, 180), (40, 60, 90)).save(folder / "media" / "frame.png")
+        session = FakeSession(folder, take_document(mode))
+        session.stems = [
+            tone(hz, 0.5, level) for hz, level in ((220, 0.2), (990, 0.3), (3000, 0.1))
+        ]
+        rows = [
+            source(1, "region", "dog", media="media/frame.png", box=[20, 30, 120, 150], text=""),
+            source(2, "text", "rain on window"),
+            source(3, "audio", "dog", media="media/clip.wav", text=""),
+        ]
+        for row, stem in zip(rows, session.stems, strict=True):
+            row.update({k: v for k, v in session.add_sound(stem).items() if k != "seed"})
+        mix = session.add_sound(np.sum(session.stems, axis=0, dtype=np.float32))
+        session.document |= {"sources": rows, "mix": mix, "frame": "media/frame.png"}
+        return session
+
+    return build
