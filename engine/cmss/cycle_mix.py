@@ -103,12 +103,11 @@ def cycle_mix(
 ) -> tuple[Tensor, float]:
     """The candidate with the highest score of all rounds, (clap_dim,), and that score.
 
-    The first round always gives one, whereas Algorithm 1 would give none if no candidate scored
-    above 0.
-    From the second round on slot 0 holds phi(best so far): its mean for ``mean`` (Algorithm 1
-    samples psi alone), a fresh sample every round for ``std`` (as published). The CLIP part of
-    slot 0 stays: the whole frame, or zero as in Algorithm 1 where there is none. ``on_step`` is
-    called after each round and may raise Cancelled.
+    The first round always gives one, whereas Algorithm 1 has none until a score exceeds 0. From
+    the second round on slot 0 holds phi(best so far): its mean for ``mean`` (Algorithm 1 samples
+    psi alone), a fresh sample every round for ``std`` (as published). The CLIP part of slot 0
+    stays: the whole frame, or zero as in Algorithm 1 where there is none. ``on_step`` is called
+    after each round and may raise Cancelled.
     """
     assert not model.training, "Cycle Mix wants a model in evaluation mode"
     manifold = tokens.manifold.clone()
