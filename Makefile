@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.wildtrack-set-up
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-INSTALL := $(PIP) install --quiet
+INSTALL := $(PIP) install --quiet --no-compile
 
 # Each of these can be given on the command line or in the environment: make setup PYTHON=python3.12
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
