@@ -24,23 +24,24 @@ class Finding:
 
 
 def check_device() -> Finding:
-    """The device that the engine would take, with its memory or threads."""
+    """The devices that ``--device`` can name, with their memory or threads."""
     try:
-        detail = _device()
+        detail = "; ".join(_devices())
     except (ImportError, OSError) as error:
         return Finding("device", "fail", f"torch does not load: {error}", "make clean setup")
     return Finding("device", "ok", detail)
 
 
-def _device() -> str:
+def _devices() -> list[str]:
     import torch  # noqa: PLC0415
 
+    found = [f"cpu, {torch.get_num_threads()} threads on {os.cpu_count()} cores"]
     if torch.cuda.is_available():
         card = torch.cuda.get_device_properties(0)
-        return f"cuda: {card.name}, {card.total_memory / 2**30:.1f} GiB"
+        found.append(f"cuda, {card.name}, {card.total_memory / 2**30:.1f} GiB")
     if torch.backends.mps.is_available():
-        return f"mps: {platform.processor() or platform.machine()}"
-    return f"cpu: {torch.get_num_threads()} threads on {os.cpu_count()} cores"
+        found.append(f"mps, {platform.processor() or platform.machine()}")
+    return found
 
 
 def check_packs() -> list[Finding]:
