@@ -1,0 +1,137 @@
+"""A stand-in engine, and a server of it over each transport."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from osc_bridge.client import Client
+from osc_bridge.errors import NothingToRender
+from osc_bridge.paging import source_page
+from osc_bridge.reply import Reply
+from osc_bridge.schema import (
+    AddText,
+    CancelJob,
+    Goodbye,
+    Hello,
+    ListSources,
+    NewScene,
+    Quit,
+    Render,
+    Request,
+    Result,
+    SceneMade,
+    SetSource,
+    SourceChanged,
+    SourceRow,
+    SourcesAdded,
+    TakeMade,
+    Welcome,
+)
+from osc_bridge.server import OscServer
+from osc_bridge.transports.base import Link, Listener
+from osc_bridge.transports.memory import MemoryListener
+from osc_bridge.transports.tcp import TcpLink, TcpListener
+from osc_bridge.transports.udp import UdpLink, UdpListener
+
+WAIT_S = 20.0
+
+
+@dataclass
+class FakeEngine:
+    """Answers as an engine would; a render of scene "kept" stays open, "slow" blocks."""
+
+    seen: list[Request[Any]] = field(default_factory=list)
+    kept: list[Reply] = field(default_factory=list)
+    blocked: threading.Event = field(default_factory=threading.Event)
+    release: threading.Event = field(default_factory=threading.Event)
+    rows: list[SourceRow] = field(default_factory=list)
+
+    def __call__(self, request: Request[Any], reply: Reply) -> Result | None:
+        self.seen.append(request)
+        match request:
+            case Hello():
+                return Welcome(1, 0, "fake 0", "/session", 64)
+            case NewScene():
+                return SceneMade(f"scene{len(self.seen)}")
+            case AddText(text="defect"):
+                raise KeyError("a defect")
+            case AddText(text="exit"):
+                raise SystemExit(3)
+            case AddText():
+                return SourcesAdded(request.scene, ("s1",))
+            case SetSource():
+                return SourceChanged(request.scene, request.source, request.field, request.value)
+            case ListSources():
+                return source_page(request.scene, request.page, self.rows)
+            case Render():
+                return self._render(request, reply)
+            case CancelJob():
+                return reply.cancel_job(request.job)
+            case Quit():
+                return Goodbye()
+        raise NotImplementedError(request)
+
+    def _render(self, request: Render, reply: Reply) -> Result | None:
+        if request.scene == "empty":
+            raise NothingToRender("Scene empty has no source: add one.")
+        if request.scene == "kept":
+            reply.on_cancel(reply.cancelled)
+            self.kept.append(reply)
+            reply.progress(0.0, 0, 4, "Kept.")
+            return None
+        if request.scene == "slow":
+            self.blocked.set()
+            assert self.release.wait(WAIT_S)
+        if request.scene == "wrong":
+            return SceneMade("wrong")
+        for step in range(4):
+            reply.progress(step / 4, step, 4, f"Step {step}.")
+        return TakeMade("t1", "/session/takes/t1/take.json")
+
+
+@dataclass
+class Rig:
+    """A running server and ways to reach it."""
+
+    engine: FakeEngine
+    server: OscServer
+    link: Callable[[], Link]
+
+    def client(self) -> Client:
+        return Client(self.link(), "test", WAIT_S)
+
+
+def _rig(listener: Listener, link: Callable[[], Link]) -> Iterator[Rig]:
+    engine = FakeEngine()
+    try:
+        with OscServer(engine, [listener]) as server:
+            yield Rig(engine, server, link)
+            engine.release.set()
+    finally:
+        listener.close()
+
+
+@pytest.fixture(params=["memory", "udp", "tcp"])
+def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """A server over each transport in turn."""
+    listener: Listener
+    if request.param == "memory":
+        memory = MemoryListener()
+        yield from _rig(memory, memory.connect)
+    elif request.param == "udp":
+        listener = UdpListener()
+        yield from _rig(listener, lambda: UdpLink(listener.port))
+    else:
+        listener = TcpListener()
+        yield from _rig(listener, lambda: TcpLink(listener.port))
+
+
+@pytest.fixture
+def fake_engine() -> FakeEngine:
+    """The stand-in without a server."""
+    return FakeEngine()
