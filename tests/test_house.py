@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
+import os
 import re
 import statistics
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,3 +100,51 @@ def test_nothing_points_outside_the_repository() -> None:
     outside = re.compile(r"/work/|\.\./shared")
     pointing = {_named(p) for p in texts if outside.search(p.read_text("utf-8"))}
     assert pointing <= allowed
+
+
+def test_every_data_file_is_delivered() -> None:
+    """What is no Python file is named by the package data; every Python file is in a package."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]
+    files = [p for name in PACKAGES for p in (ROOT / name).rglob("*") if p.is_file()]
+    files = [p for p in files if "__pycache__" not in p.parts and not p.name.startswith(".")]
+    forgotten = [
+        _named(p)
+        for p in files
+        if (p.suffix != ".py" and not _delivered(p, patterns))
+        or (p.suffix == ".py" and not (p.parent / "__init__.py").exists())
+    ]
+    assert forgotten == []
+
+
+def _delivered(path: Path, patterns: dict[str, list[str]]) -> bool:
+    package, *inside = path.relative_to(ROOT).parts
+    return any(fnmatch.fnmatch("/".join(inside), pattern) for pattern in patterns[package])
+
+
+def _make(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run make as a person would, set-up taken as done."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    stamp = ["-o", ".venv/.wildtrack-set-up"]
+    return subprocess.run(
+        ["make", *stamp, *words], cwd=ROOT, env=kept, capture_output=True, text=True, check=False
+    )
+
+
+def test_make_without_a_target_lists_them() -> None:
+    listed = re.findall(r"^  make (\w+)", _make().stdout, re.MULTILINE)
+    assert {"setup", "demo", "test", "check", "starter", "clean", "help"} <= set(listed)
+
+
+def test_make_starter_without_data_says_what_is_needed(tmp_path: Path) -> None:
+    done = _make("starter", f"DATA={tmp_path / 'none'}")
+    assert done.returncode != 0
+    assert "docs/training-data.md" in done.stderr
+    assert "DATA=DIR" in done.stderr
+
+
+def test_gate_is_sound_shell() -> None:
+    gate = ROOT / ".ci" / "run"
+    assert os.access(gate, os.X_OK)
+    done = subprocess.run(["bash", "-n", gate], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
