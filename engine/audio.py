@@ -81,23 +81,25 @@ def write_stem(path: Path, wave: Wave) -> str:
 def stem_bytes(wave: Wave) -> bytes:
     """Return the bytes of a 48 kHz mono WAV of 32-bit floats (WAVE format 3, with ``fact``)."""
     samples = np.ascontiguousarray(wave, dtype="<f4").tobytes()
-    count = len(samples) // 4
-    header = _HEADER.pack(
-        b"RIFF", _HEADER.size - 8 + len(samples), b"WAVE",
-        b"fmt ", 18, 3, 1, SAMPLE_RATE, 4 * SAMPLE_RATE, 4, 32, 0,
-        b"fact", 4, count,
-        b"data", len(samples),
-    )  # fmt: skip
-    return header + samples
+    return _header(len(samples)) + samples
 
 
-def read_stem(path: Path) -> tuple[Wave, str]:
-    """Return a stem that ``write_stem`` wrote and its SHA-256; BadAudio when it is not whole."""
+def read_stem(path: Path) -> Wave:
+    """Return a stem (T,) that ``write_stem`` wrote; BadAudio when it is not whole."""
     data = path.read_bytes()
-    wave = np.frombuffer(data[_HEADER.size :][: len(data) // 4 * 4], dtype="<f4")
-    if data[: _HEADER.size] != stem_bytes(wave)[: _HEADER.size]:
+    samples = len(data) - _HEADER.size
+    if samples < 0 or samples % 4 or not data.startswith(_header(samples)):
         raise BadAudio(f"The stem {path.name} is damaged; remove it and render again.")
-    return wave.astype(np.float32), hashlib.sha256(data).hexdigest()
+    return np.frombuffer(data, dtype="<f4", offset=_HEADER.size).astype(np.float32)
+
+
+def _header(size_bytes: int) -> bytes:
+    return _HEADER.pack(
+        b"RIFF", _HEADER.size - 8 + size_bytes, b"WAVE",
+        b"fmt ", 18, 3, 1, SAMPLE_RATE, 4 * SAMPLE_RATE, 4, 32, 0,
+        b"fact", 4, size_bytes // 4,
+        b"data", size_bytes,
+    )  # fmt: skip
 
 
 def _check_bytes(path: Path, name: str) -> None:

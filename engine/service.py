@@ -51,7 +51,7 @@ class Caller(Generic[T]):
     key: Hashable
     report: Callable[[Progress], None]
     done: Callable[[T], None]
-    failed: Callable[[WildtrackError], None]
+    failed: Callable[[WildtrackError], object]
 
 
 @dataclass(frozen=True)

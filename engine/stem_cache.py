@@ -62,7 +62,7 @@ class StemCache:
         if not path.is_file():
             return None
         try:
-            return Stem(key, read_stem(path)[0])
+            return Stem(key, read_stem(path))
         except BadAudio as error:
             _log.warning("%s", error)
             path.unlink()

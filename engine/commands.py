@@ -1,0 +1,170 @@
+"""The engine's part of the command line: options, one call into the library, a table or JSON.
+
+Everything heavy is imported inside the commands, so that ``--help`` is immediate.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+JSON_HELP = "Print JSON for a program to read."
+
+_existing_folder = click.Path(exists=True, file_okay=False, path_type=Path)
+_session_folder = click.Path(file_okay=False, path_type=Path)
+
+
+def _pack_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    pack = click.option("--pack", help="Name or folder of the model pack.  [default: starter]")
+    device = click.option("--device", help="cpu, cuda or mps.  [default: cpu]")
+    return pack(device(command))
+
+
+@click.command()
+@click.option(
+    "--session",
+    type=_session_folder,
+    required=True,
+    envvar="WILDTRACK_SESSION",
+    help="Folder of the session; made if it is not there.",
+)
+@click.option("--port", type=int, help="UDP port on loopback.  [default: any free one]")
+@click.option("--tcp-port", type=int, help="TCP port on loopback.  [default: any free one]")
+@_pack_options
+@click.option(
+    "--allow",
+    type=_existing_folder,
+    multiple=True,
+    help="Folder that clients may name files in, beside the session; may be repeated.",
+)
+def engine(
+    session: Path,
+    port: int | None,
+    tcp_port: int | None,
+    pack: str | None,
+    device: str | None,
+    allow: tuple[Path, ...],
+) -> None:
+    """Serve a session folder over OSC, with the models warm.
+
+    Prints one line of JSON with the ports when it is ready, then serves until a client says quit
+    or it gets SIGINT or SIGTERM.
+    """
+    from engine.config import Flags, resolve_config  # noqa: PLC0415
+
+    config = resolve_config(session, Flags(port, tcp_port, pack, device, allow), os.environ)
+
+    from engine.run import run_engine, say_ready  # noqa: PLC0415
+
+    run_engine(config, say_ready)
+
+
+@click.group()
+def models() -> None:
+    """List, verify and compare model packs."""
+
+
+@models.command()
+@click.argument("directory", type=_existing_folder)
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def parity(directory: Path, as_json: bool) -> None:
+    """Compare our modules with the published numbers in DIRECTORY; exit 1 if one differs."""
+    from engine.cmss.parity import TOLERANCE, run_parity  # noqa: PLC0415
+
+    rows = run_parity(directory)
+    if as_json:
+        _echo_json([{**asdict(row), "max_abs_error": _number(row.max_abs_error)} for row in rows])
+    else:
+        cells = [
+            (row.tensor, "x".join(map(str, row.shape)), f"{row.max_abs_error:.2e}", _mark(row.ok))
+            for row in rows
+        ]
+        _echo_table(("tensor", "shape", "max abs error", "ok"), cells)
+        good = sum(row.ok for row in rows)
+        click.echo(f"{good} of {len(rows)} tensors within {TOLERANCE:g}")
+    if not rows or not all(row.ok for row in rows):
+        raise click.exceptions.Exit(1)
+
+
+@click.group()
+def bench() -> None:
+    """Measure Cycle Mix and rendering on this machine."""
+
+
+@bench.command("cycle-mix")
+@click.option("--sources", type=click.IntRange(1, 64), default=6, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def cycle_mix(sources: int, as_json: bool) -> None:
+    """Time Cycle Mix at the released size against the plain loop."""
+    from engine.cmss.bench import run_cycle_mix_bench  # noqa: PLC0415
+
+    result = run_cycle_mix_bench(sources=sources)
+    if as_json:
+        _echo_json(result.to_dict())
+    else:
+        click.echo(result.summary())
+
+
+@bench.command("render")
+@_pack_options
+@click.option("--seconds", type=click.FloatRange(0.3, 10.0), default=4.0, show_default=True)
+@click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def bench_render(
+    pack: str | None, device: str | None, seconds: float, repeats: int, as_json: bool
+) -> None:
+    """Time one stem from cold and warm, preview and final; print the memory."""
+    from engine.bench import run_render_bench  # noqa: PLC0415
+    from engine.config import DEFAULT_PACK, check_device  # noqa: PLC0415
+
+    check_device(device or "cpu")
+    result = run_render_bench(pack or DEFAULT_PACK, device or "cpu", seconds, repeats)
+    if as_json:
+        _echo_json(asdict(result))
+        return
+    _echo_table(
+        ("figure", "value"),
+        [
+            ("pack", f"{result.pack} on {result.device}, {result.threads} threads"),
+            ("load the pack", f"{result.load_s:.2f} s"),
+            (f"{seconds:g} s stem, cold (with loading)", f"{result.cold_s:.2f} s"),
+            (f"{seconds:g} s stem, warm, final", f"{result.final_s:.2f} s"),
+            (f"{seconds:g} s stem, warm, preview", f"{result.preview_s:.2f} s"),
+            ("memory", f"{result.memory_bytes / 1e6:.0f} MB"),
+        ],
+    )
+
+
+def _mark(ok: bool) -> str:
+    return "ok" if ok else "NO"
+
+
+def _number(value: float) -> float | None:
+    """JSON has no infinity: null stands for what could not be compared."""
+    return value if value < float("inf") else None
+
+
+def _echo_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def _echo_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; plain lines separated by tabs when the output is not a terminal."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console()
+    if not console.is_terminal:
+        for row in (head, *rows):
+            click.echo("\t".join(row))
+        return
+    table = Table(*head)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

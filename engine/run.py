@@ -1,0 +1,103 @@
+"""The life of an engine process: lock, ports, pack, warm-up, ready, serve, end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from types import FrameType
+
+from engine.config import EngineConfig
+from engine.lock import SessionLock
+from engine.memory import resident_bytes
+from engine.models.loading import load_pack
+from engine.server import listening, serving
+from engine.service import EngineService
+
+_WAKE_S = 0.5
+"""How often a waiting main thread looks up, for systems where a signal does not wake it."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What an engine says once, on one line of JSON, when it can be used."""
+
+    session: str
+    pid: int
+    udp_port: int
+    tcp_port: int
+    pack: str
+    device: str
+    load_s: float
+    warm_up_s: float
+    memory_bytes: int
+
+
+def run_engine(config: EngineConfig, ready: Callable[[Ready], None]) -> None:
+    """Serve the session until a client says quit or the process gets SIGINT or SIGTERM.
+
+    The lock and the ports are taken before the pack is loaded, so what is in the way is said at
+    once. Raises SessionNotWritable, PortInUse and what ``load_pack`` raises.
+    """
+    stop = threading.Event()
+    with (
+        _stopped_by_signals(stop),
+        SessionLock(config.session),
+        listening(config.udp_port, config.tcp_port) as listeners,
+    ):
+        begin_s = time.perf_counter()
+        pack = load_pack(config.pack, config.device)
+        load_s = time.perf_counter() - begin_s
+        service = EngineService(config, pack)
+        warm_up_s = service.warm_up()
+        with serving(service, listeners, stop) as server:
+            ready(
+                Ready(
+                    session=str(config.session),
+                    pid=os.getpid(),
+                    udp_port=server.port("udp"),
+                    tcp_port=server.port("tcp"),
+                    pack=pack.manifest.name,
+                    device=config.device,
+                    load_s=round(load_s, 3),
+                    warm_up_s=round(warm_up_s, 3),
+                    memory_bytes=resident_bytes(),
+                )
+            )
+            while not stop.wait(_WAKE_S):
+                pass
+
+
+def say_ready(ready: Ready) -> None:
+    """Write the ready line to standard output; a reader that is gone is no error."""
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.write(json.dumps({"ready": True, **asdict(ready)}) + "\n")
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the engine in order, when this is the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in _signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _signals() -> tuple[signal.Signals, ...]:
+    return (signal.SIGINT, signal.SIGTERM)
