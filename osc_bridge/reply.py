@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
@@ -11,6 +12,8 @@ from osc_bridge.events import CancelledReply, Done, End, Fail, Progress, one_lin
 from osc_bridge.message import ROOT
 from osc_bridge.schema import CancelRequested, Request, Result
 from osc_bridge.transports.base import Peer
+
+log = logging.getLogger(__name__)
 
 
 class Desk(Protocol):
@@ -36,6 +39,7 @@ class Reply:
         self._cancel = threading.Event()
         self._lock = threading.Lock()
         self._on_cancel: list[Callable[[], None]] = []
+        self._stopped: int | None = None
 
     @property
     def client(self) -> Hashable:
@@ -95,22 +99,33 @@ class Reply:
             self._cancel.set()
             callbacks, self._on_cancel = self._on_cancel, []
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except Exception:
+                log.exception("A callback of the cancelled %s failed.", self.address)
 
-    def cancel_job(self, job: int) -> CancelRequested:
-        """Answer a `CancelJob` that this reply belongs to.
+    def stop_job(self, job: int) -> bool:
+        """Ask a job to stop on behalf of this reply's `CancelJob`; False if none is open.
 
         The job is the client's own open request of this id, or the only one of another client
-        (oscsend has a new port each time).
-
-        Raises:
-            UnknownJob: no such request is open.
+        (oscsend has a new port each time). The server does this as soon as the message arrives.
         """
         reply = self._desk.find(self.client, job)
         if reply is None or reply is self:
+            return False
+        self._stopped = job
+        reply.request_cancel()
+        return True
+
+    def cancel_job(self, job: int) -> CancelRequested:
+        """The answer of a handler to the `CancelJob` that this reply belongs to.
+
+        Raises:
+            UnknownJob: no such request was open.
+        """
+        if self._stopped != job and not self.stop_job(job):
             raise UnknownJob(
                 f"job {job} is not running: the request id of an open request is allowed; "
                 "it may have ended already."
             )
-        reply.request_cancel()
         return CancelRequested(job)

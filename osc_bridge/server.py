@@ -147,7 +147,7 @@ class OscServer:
             reply.done(Pong(time.monotonic() - self._started_s))
             return
         if isinstance(reply.request, CancelJob):
-            self._cancel_early(reply, reply.request.job)
+            reply.stop_job(reply.request.job)  # the handler may be at work on that very job
         try:
             self._queue.put_nowait(reply)
         except queue.Full:
@@ -157,12 +157,6 @@ class OscServer:
                     "answers before sending more."
                 )
             )
-
-    def _cancel_early(self, reply: Reply, job: int) -> None:
-        """Let a handler that is still at work see it, before the queue gets to the request."""
-        target = self.find(reply.client, job)
-        if target is not None and target is not reply:
-            target.request_cancel()
 
     # What replies call, on any thread
 

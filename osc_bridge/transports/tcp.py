@@ -103,6 +103,8 @@ class TcpListener:
 
     def close(self) -> None:
         """Send what waits (at most a second), then stop the thread and free the port."""
+        if self._closing:
+            return
         self._closing = True
         self._loop.wake()
         if self._peers and not self._loop.is_own_thread:
