@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from osc_bridge.client import Client
 from osc_bridge.errors import NothingToRender
@@ -39,6 +40,11 @@ from osc_bridge.transports.tcp import TcpLink, TcpListener
 from osc_bridge.transports.udp import UdpLink, UdpListener
 
 WAIT_S = 20.0
+
+settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy machine")
 
 
 @dataclass

@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pythonosc.osc_message_builder import OscMessageBuilder
 
@@ -19,7 +19,19 @@ from osc_bridge.errors import (
     WildtrackError,
 )
 from osc_bridge.events import ERRORS_BY_CODE, CancelledReply, Done, Fail, Progress, one_line
-from osc_bridge.fields import AnyValue, Choice, FilePath, Flag, Int, Many, Pattern, Real, Spec, Text
+from osc_bridge.fields import (
+    PATH_MAX_BYTES,
+    AnyValue,
+    Choice,
+    FilePath,
+    Flag,
+    Int,
+    Many,
+    Pattern,
+    Real,
+    Spec,
+    Text,
+)
 from osc_bridge.message import ROOT, Message, Rows, slots
 from osc_bridge.schema import REQUESTS, SETTABLE, Ping, Request, SetSource, SourceChanged
 from osc_bridge.wire import (
@@ -47,14 +59,15 @@ def values_of(spec: Spec) -> st.SearchStrategy[Any]:
         case Flag():
             return st.booleans()
         case Text():
-            text = st.text(PLAIN, min_size=spec.low, max_size=spec.high)
-            return text.filter(lambda t: not spec.low or t.strip())
+            short = st.text(PLAIN, min_size=spec.low, max_size=12)
+            longest = st.just("\N{DOG FACE}" * spec.high)
+            return (short | longest).filter(lambda t: not spec.low or t.strip())
         case Pattern():
-            return st.from_regex(spec.regex, fullmatch=True)
+            return st.text("Aaz019", min_size=1, max_size=16)
         case Choice():
             return st.sampled_from(spec.words)
         case FilePath():
-            return st.text(PLAIN, min_size=1, max_size=200)
+            return st.text(PLAIN, min_size=1, max_size=20) | st.just("/" * PATH_MAX_BYTES)
         case Many():
             return st.lists(values_of(spec.item), max_size=4).map(tuple)
         case Rows():
@@ -85,6 +98,7 @@ IDS = st.integers(1, 2**63 - 1)
 
 @pytest.mark.parametrize("cls", REQUESTS)
 def test_every_request_survives_the_wire(cls: type[Request[Any]]) -> None:
+    @settings(max_examples=20)
     @given(IDS, messages_of(cls))
     def holds(request_id: int, request: Request[Any]) -> None:
         incoming = read_request(encode_request(request_id, request))
@@ -96,6 +110,7 @@ def test_every_request_survives_the_wire(cls: type[Request[Any]]) -> None:
 
 @pytest.mark.parametrize("cls", REQUESTS)
 def test_every_result_survives_the_wire(cls: type[Request[Any]]) -> None:
+    @settings(max_examples=20)
     @given(IDS, messages_of(cls.reply))
     def holds(request_id: int, result: Any) -> None:
         done = Done(request_id, ROOT + cls.address, result)

@@ -1,0 +1,256 @@
+"""The same conversations over memory, UDP and TCP."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from typing import Any
+
+import pytest
+
+from osc_bridge.errors import (
+    BadArguments,
+    Cancelled,
+    EngineUnreachable,
+    IncompatibleApi,
+    InternalError,
+    MalformedMessage,
+    NothingToRender,
+    OutOfRange,
+    UnknownAddress,
+    UnknownJob,
+)
+from osc_bridge.events import CancelledReply, Done, Event, Fail, Progress
+from osc_bridge.message import ROOT
+from osc_bridge.schema import (
+    AddText,
+    CancelJob,
+    Hello,
+    NewScene,
+    Ping,
+    Pong,
+    Render,
+    SceneMade,
+    TakeMade,
+)
+from osc_bridge.wire import encode, encode_request, read_event
+
+WAIT_S = 20.0
+
+
+class Raw:
+    """A client that sees packets: what oscsend and oscdump would."""
+
+    def __init__(self, rig: Any) -> None:
+        self.link = rig.link()
+        self.inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self.link.start(lambda packet: self.inbox.put(read_event(packet)), lambda error: None)
+
+    def send(self, request_id: int, request: Any) -> None:
+        self.link.send(encode_request(request_id, request))
+
+    def next(self) -> Event:
+        return self.inbox.get(timeout=WAIT_S)
+
+    def ask(self, request_id: int, request: Any) -> Event:
+        self.send(request_id, request)
+        return self.next()
+
+
+@pytest.fixture
+def raw(rig):
+    client = Raw(rig)
+    yield client
+    client.link.close()
+
+
+@pytest.fixture
+def other(rig):
+    client = Raw(rig)
+    yield client
+    client.link.close()
+
+
+def test_a_request_ends_in_its_result(raw) -> None:
+    event = raw.ask(7, NewScene("Alley"))
+    assert event == Done(7, "/wildtrack/scene/new", SceneMade("scene1"))
+
+
+def test_progress_comes_in_order_before_the_end(raw) -> None:
+    raw.send(7, Render("alley"))
+    events = [raw.next() for _ in range(5)]
+    assert [e.step for e in events[:4]] == [0, 1, 2, 3]
+    assert events[4] == Done(7, ROOT + "/render", TakeMade("t1", "/session/takes/t1/take.json"))
+
+
+def test_a_raised_error_is_a_fail_of_its_code(raw) -> None:
+    event = raw.ask(7, Render("empty"))
+    assert isinstance(event, Fail)
+    assert (event.code, event.name) == (305, "NothingToRender")
+    assert isinstance(event.error(), NothingToRender)
+    assert "add one" in event.sentence
+
+
+@pytest.mark.parametrize("text", ["defect", "exit"])
+def test_a_defect_is_told_and_logged_and_the_server_goes_on(raw, caplog, text: str) -> None:
+    with caplog.at_level(logging.ERROR):
+        event = raw.ask(7, AddText("alley", text))
+    assert isinstance(event, Fail)
+    assert isinstance(event.error(), InternalError)
+    assert "/wildtrack/source/add/text" in caplog.text
+    assert isinstance(raw.ask(8, NewScene("next")), Done)
+
+
+def test_a_result_of_the_wrong_class_is_a_defect(raw) -> None:
+    event = raw.ask(7, Render("wrong"))
+    assert isinstance(event, Fail)
+    assert event.code == InternalError.code
+
+
+def test_a_repeated_id_is_carried_out_once(rig, raw) -> None:
+    first = raw.ask(7, NewScene("Alley"))
+    assert raw.ask(7, NewScene("Alley")) == first
+    assert len(rig.engine.seen) == 1
+
+
+def test_a_repetition_while_open_is_answered_once(rig, raw) -> None:
+    raw.send(7, Render("kept"))
+    assert isinstance(raw.next(), Progress)
+    raw.send(7, Render("kept"))
+    assert isinstance(raw.ask(8, NewScene("barrier")), Done)
+    assert rig.engine.kept[0].done(TakeMade("t1", "/t"))
+    assert raw.next() == Done(7, ROOT + "/render", TakeMade("t1", "/t"))
+    assert isinstance(raw.ask(9, Ping()), Done)
+    assert len(rig.engine.kept) == 1
+
+
+def test_a_request_ends_once(rig, raw) -> None:
+    raw.send(7, Render("kept"))
+    raw.next()
+    raw.ask(8, NewScene("barrier"))
+    (reply,) = rig.engine.kept
+    assert reply.fail(NothingToRender("First: add a source."))
+    assert not reply.done(TakeMade("t1", "/t"))
+    assert not reply.cancelled()
+    reply.progress(1.0, 4, 4, "Too late.")
+    assert isinstance(raw.next(), Fail)
+    assert isinstance(raw.ask(9, Ping()), Done)
+
+
+def test_two_clients_with_the_same_id_get_their_own_answers(raw, other) -> None:
+    raw.send(7, NewScene("one"))
+    other.send(7, NewScene("two"))
+    answers = {raw.next().result.scene, other.next().result.scene}
+    assert answers == {"scene1", "scene2"}
+
+
+def test_a_slow_handler_does_not_delay_a_ping(rig, raw) -> None:
+    raw.send(7, Render("slow"))
+    assert rig.engine.blocked.wait(WAIT_S)
+    event = raw.ask(8, Ping())
+    assert isinstance(event, Done)
+    assert isinstance(event.result, Pong)
+    rig.engine.release.set()
+
+
+def test_a_bad_message_does_not_delay_or_harm_the_next(raw) -> None:
+    for packet, error in [
+        (b"junk", MalformedMessage),
+        (b"#bundle\0....", MalformedMessage),
+        (encode("/wildtrack/nothing", [("h", 7)]), UnknownAddress),
+        (encode("/wildtrack/ping", [("h", 7), ("i", 1)]), BadArguments),
+        (encode("/wildtrack/take/list", [("h", 7), ("i", -1)]), OutOfRange),
+        (encode("/wildtrack/hello", [("h", 7), ("i", 2)]), IncompatibleApi),
+    ]:
+        raw.link.send(packet)
+        event = raw.next()
+        assert isinstance(event, Fail)
+        assert type(event.error()) is error
+    assert isinstance(raw.ask(7, Ping()), Done)
+
+
+def test_a_bundle_is_carried_out_in_order(raw) -> None:
+    packets = [encode_request(i, NewScene(f"n{i}")) for i in (1, 2, 3)]
+    raw.link.send(
+        b"#bundle\0"
+        + (1).to_bytes(8, "big")
+        + b"".join(len(p).to_bytes(4, "big") + p for p in packets)
+    )
+    assert [raw.next().request_id for _ in packets] == [1, 2, 3]
+
+
+def test_a_job_is_cancelled_and_its_callback_called(rig, raw) -> None:
+    raw.send(7, Render("kept"))
+    raw.next()
+    raw.send(8, CancelJob(7))
+    first, second = raw.next(), raw.next()
+    assert first == CancelledReply(7, ROOT + "/render")
+    assert isinstance(second, Done)
+    assert rig.engine.kept[0].cancel_requested
+
+
+def test_another_client_may_cancel_a_job(raw, other) -> None:
+    raw.send(7, Render("kept"))
+    raw.next()
+    assert isinstance(other.ask(1, CancelJob(7)), Done)
+    assert raw.next() == CancelledReply(7, ROOT + "/render")
+
+
+@pytest.mark.parametrize("job", [7, 8])
+def test_a_job_that_does_not_run_cannot_be_cancelled(raw, job: int) -> None:
+    raw.ask(7, NewScene("over"))
+    event = raw.ask(8, CancelJob(job))
+    assert isinstance(event, Fail)
+    assert isinstance(event.error(), UnknownJob)
+
+
+def test_a_request_cancelled_while_it_waits_is_not_carried_out(rig, raw) -> None:
+    raw.send(7, Render("slow"))
+    assert rig.engine.blocked.wait(WAIT_S)
+    raw.send(8, NewScene("never"))
+    raw.send(9, CancelJob(8))
+    raw.ask(10, Ping())
+    rig.engine.release.set()
+    ends = [e for e in (raw.next() for _ in range(7)) if not isinstance(e, Progress)]
+    assert [type(e) for e in ends] == [Done, CancelledReply, Done]
+    assert NewScene("never") not in rig.engine.seen
+
+
+def test_hello_starts_anew(raw) -> None:
+    first = raw.ask(7, NewScene("Alley"))
+    raw.ask(8, Hello(1, 0, "again"))
+    assert raw.ask(7, NewScene("Alley")) != first
+
+
+def test_open_requests_end_when_the_server_does(rig, raw) -> None:
+    raw.send(7, Render("kept"))
+    raw.next()
+    rig.engine.kept[0].on_cancel(lambda: None)
+    raw.ask(8, NewScene("barrier"))
+    rig.engine.kept[0]._on_cancel.clear()
+    rig.server.close()
+    event = raw.next()
+    assert isinstance(event, Fail)
+    assert isinstance(event.error(), EngineUnreachable)
+
+
+def test_nothing_is_left_behind(rig) -> None:
+    before = set(threading.enumerate())
+    clients = [Raw(rig) for _ in range(5)]
+    for number, client in enumerate(clients):
+        client.ask(number + 1, Ping())
+    for client in clients:
+        client.link.close()
+    assert set(threading.enumerate()) == before
+    rig.server.close()
+    rig.server.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("osc-")]
+
+
+def test_cancelled_raised_by_a_handler_ends_as_cancelled(rig, raw) -> None:
+    raw.send(7, Render("kept"))
+    raw.next()
+    raw.ask(8, NewScene("barrier"))
+    assert rig.engine.kept[0].fail(Cancelled("by the user"))
+    assert raw.next() == CancelledReply(7, ROOT + "/render")
