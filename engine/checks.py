@@ -10,6 +10,10 @@ import platform
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.config import DEFAULT_PACK
+from engine.models.pack import installed_packs, pack_folder, read_manifest, verify
+from osc_bridge.errors import ModelError
+
 Status = Literal["ok", "warn", "fail"]
 
 
@@ -45,4 +49,32 @@ def _devices() -> list[str]:
 
 
 def check_packs() -> list[Finding]:
-    return []
+    """One row for each installed pack, every byte checked; one more if the default is missing."""
+    names = installed_packs()
+    found = [_pack(name) for name in names]
+    if DEFAULT_PACK not in names:
+        there = ", ".join(names) or "none"
+        found.append(
+            Finding(
+                f"pack {DEFAULT_PACK}",
+                "fail",
+                f"not in {pack_folder()} (installed: {there})",
+                "fetch Wildtrack again, or train it: make starter DATA=DIR",
+            )
+        )
+    return found
+
+
+def _pack(name: str) -> Finding:
+    folder = pack_folder() / name
+    try:
+        manifest = read_manifest(folder)
+        verify(folder, manifest)
+    except ModelError as error:
+        return Finding(f"pack {name}", "fail", str(error), "fetch Wildtrack again")
+    return Finding(
+        f"pack {name}",
+        "ok",
+        f"version {manifest.version}, {len(manifest.files)} files verified, "
+        f"{manifest.sample_rate} Hz, {manifest.licence}",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -112,6 +113,30 @@ def test_engine_file_without_an_engine_is_noticed(tmp_path: Path) -> None:
 def test_torch_that_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     assert checks.check_device().status == "fail"
+
+
+def test_pack_with_a_changed_byte_fails(
+    tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_pack, tmp_path / "starter")
+    monkeypatch.setattr(checks, "pack_folder", lambda: tmp_path)
+    monkeypatch.setattr(checks, "installed_packs", lambda: ["starter"])
+    (whole,) = checks.check_packs()
+    assert whole.status == "ok"
+    weights = next((tmp_path / "starter").glob("*.safetensors"))
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    (changed,) = checks.check_packs()
+    assert changed.status == "fail"
+    assert weights.name in changed.detail
+
+
+def test_missing_default_pack_fails_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "installed_packs", list)
+    (finding,) = checks.check_packs()
+    assert finding.status == "fail"
+    assert "make starter" in finding.cure
 
 
 def test_a_failure_ends_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
