@@ -159,8 +159,7 @@ def test_previews_overtake_finals(tcp_engine: Any) -> None:
     assert decoder.entered.wait(10)
     final = client.start(Render(scene, "consistent", "final"))
     preview = client.start(Render(scene, "independent", "preview"))
-    while client.status().jobs_waiting < 2:
-        pass
+    assert client.status().jobs_waiting == 2, "requests are handled in order"
     decoder.go_on.set()
     assert [job.result().take for job in (first, preview, final)] == ["t0001", "t0002", "t0003"]
 
