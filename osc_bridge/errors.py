@@ -18,7 +18,8 @@
     │   ├── BadAudio           203
     │   ├── BadText            204
     │   ├── BadPreset          205
-    │   └── BadSession         206
+    │   ├── BadSession         206
+    │   └── BadCorpus          207   a folder of training data
     ├── SceneError             (3xx) what the session holds
     │   ├── UnknownScene       300
     │   ├── UnknownSource      301
@@ -131,6 +132,10 @@ class BadPreset(InputError):
 
 class BadSession(InputError):
     code = 206
+
+
+class BadCorpus(InputError):
+    code = 207
 
 
 class SceneError(WildtrackError):

@@ -7,9 +7,10 @@ import math
 
 import pytest
 
-from osc_bridge import events, message, schema
+from osc_bridge import events, message
 from osc_bridge.errors import BadArguments, BadText, OutOfRange, WildtrackError
 from osc_bridge.message import slots
+from osc_bridge.messages import engine, scene, source, take
 from osc_bridge.schema import (
     BY_ADDRESS,
     REQUESTS,
@@ -28,7 +29,7 @@ from osc_bridge.schema import (
 MESSAGES = [*REQUESTS, *(request.reply for request in REQUESTS)]
 
 
-@pytest.mark.parametrize("module", [schema, events, message])
+@pytest.mark.parametrize("module", [events, message, engine, scene, source, take])
 def test_doctests_hold(module) -> None:
     failed, _ = doctest.testmod(module)
     assert failed == 0

@@ -1,0 +1,1 @@
+"""The messages by group; `osc_bridge.schema` has them all."""

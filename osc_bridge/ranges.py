@@ -1,0 +1,79 @@
+"""What the arguments of the messages may be: ranges, units and meanings, each written once."""
+
+from __future__ import annotations
+
+from osc_bridge.fields import (
+    INT32_MAX,
+    INT64_MAX,
+    AnyValue,
+    Choice,
+    FilePath,
+    Flag,
+    Int,
+    Pattern,
+    Real,
+    Spec,
+    Text,
+)
+
+API_MAJOR = 1
+API_MINOR = 0
+
+SAMPLE_MAX = 192_000 * 86_400
+DURATION_MAX = 48_000 * 600
+SOURCES_MAX = 64
+
+STEMS_MODES = ("independent", "consistent")
+QUALITIES = ("preview", "final")
+SOURCE_KINDS = ("global", "image", "region", "text", "audio")
+
+_IDENT = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+_IDENT_ALLOWED = "1 to 64 letters, digits, - or _ (the first a letter or digit)"
+
+SCENE = Pattern(_IDENT, _IDENT_ALLOWED, "scene id from /scene/new", "alley")
+SOURCE = Pattern(_IDENT, _IDENT_ALLOWED, "source id from /source/add or /source/list", "s1")
+TAKE = Pattern(_IDENT, _IDENT_ALLOWED, "take id", "t0001")
+NAME = Text(1, 80, "name for people", "Alley at night")
+LABEL = Text(0, 80, "label for people; may be empty", "dog")
+WORDS = Text(1, 400, "what should sound", "a dog barks behind a door")
+FILE = FilePath("a file inside the allowed folders", "/session/frame.png")
+CLIP = FilePath("an audio file inside the allowed folders", "/session/wind.wav")
+START = Int(0, SAMPLE_MAX, "samples", "start, relative to the scene's start", 24000)
+MIDNIGHT = Int(0, SAMPLE_MAX, "samples since midnight", "start of the scene", 172800000)
+DURATION = Int(1, DURATION_MAX, "samples at 48 kHz", "length; the pack may allow less", 192000)
+SEED = Int(0, INT64_MAX, "", "seed: the same seed gives the same sound", 7)
+WEIGHT = Real(0.0, 4.0, "", "weight in the remix", 1.0)
+GAIN_DB = Real(-60.0, 12.0, "dB", "gain of the stem", -6.0)
+PAN = Real(-1.0, 1.0, "(-1 left, 1 right)", "place of the stem", 0.25)
+MUTE = Flag("leave the stem out of what is heard", example=False)
+SOLO = Flag("hear only the solo stems", example=False)
+CHAIN = Text(0, 100, "effect chain preset; empty = none", "far")
+CAT_ID = Pattern(r"[A-Za-z0-9]{0,16}", "0 to 16 letters or digits", "UCS CatID", "ANMLDog")
+KIND = Choice(SOURCE_KINDS, "what the source was made of", "region")
+PIXEL = Int(0, 60_000, "pixels", "edge of the box; x1 and y1 lie outside it", 64, tag="i")
+PAGE = Int(0, INT32_MAX, "", "page of the list, from 0", 0, tag="i")
+NEXT_PAGE = Int(-1, INT32_MAX, "", "the next page, or -1 on the last", -1, tag="i")
+TOTAL = Int(0, INT32_MAX, "", "rows on all pages together", 1, tag="i")
+COUNT = Int(0, INT32_MAX, "", "how many", 0, tag="i")
+UPTIME_S = Real(0.0, 1e9, "s", "since the engine was ready", 12.5)
+PROGRAM = Text(1, 80, "program and version", "wildtrack 0.1.0")
+API_MAJOR_FIELD = Int(0, 1_000_000, "", "API major: must be equal", API_MAJOR, tag="i")
+API_MINOR_FIELD = Int(0, 1_000_000, "", "API minor", API_MINOR, tag="i")
+JOB = Int(1, INT64_MAX, "", "request id of the job", 12)
+
+SETTABLE: dict[str, Spec] = {
+    "label": LABEL,
+    "weight": WEIGHT,
+    "gain_db": GAIN_DB,
+    "pan": PAN,
+    "mute": MUTE,
+    "solo": SOLO,
+    "seed": SEED,
+    "start_sample": START,
+    "chain": CHAIN,
+    "cat_id": CAT_ID,
+}
+"""The fields of a source that ``/source/set`` accepts, each with its range and unit."""
+
+FIELD = Choice(tuple(SETTABLE), "field of the source", "gain_db")
+SETTING = AnyValue("its new value", -6.0, "as the field allows (table of settable fields)")
