@@ -1,0 +1,81 @@
+"""The sizes of the starter's networks, and of a tiny pack for tests and dry runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from engine.cmss import (
+    GeneratorConfig,
+    ManifoldConfig,
+    RemixerConfig,
+    SSV2AConfig,
+    StylerConfig,
+    build_ssv2a,
+)
+from engine.models.saving import StarterParts
+from engine.perception.audio import AudioNet, AudioNetSettings
+from engine.synthesis.codec import CodecSettings, MelCodec
+from engine.synthesis.dit import DiT, DiTSettings
+
+TEXT_DIM = 384  # MiniLM, the space of words and pictures
+
+
+@dataclass(frozen=True)
+class StarterSizes:
+    """Everything that shapes the networks of a starter pack."""
+
+    audio: AudioNetSettings
+    ssv2a: SSV2AConfig
+    codec: CodecSettings
+    generator: DiTSettings
+
+
+def starter_sizes() -> StarterSizes:
+    """Return the sizes of the pack inside the install: about seven million parameters."""
+    audio = AudioNetSettings()
+    return StarterSizes(
+        audio=audio,
+        ssv2a=_ssv2a(audio.dim, fold=256, widest=768, slots=64),
+        codec=CodecSettings(),
+        generator=DiTSettings(condition=audio.dim),
+    )
+
+
+def tiny_sizes() -> StarterSizes:
+    """Return sizes for tests: the same classes, a few thousand parameters."""
+    audio = AudioNetSettings(widths=(8, 8, 8, 8), dim=32)
+    return StarterSizes(
+        audio=audio,
+        ssv2a=_ssv2a(audio.dim, fold=16, widest=32, slots=64),
+        codec=CodecSettings(dims=8, width=16),
+        generator=DiTSettings(dims=8, condition=audio.dim, width=32, layers=2, heads=2),
+    )
+
+
+def random_parts(sizes: StarterSizes, seed: int) -> StarterParts:
+    """Return untrained networks of these sizes; the same seed gives the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        codec = MelCodec(sizes.codec)
+        codec.fit(torch.randn(4096, codec.mean.numel()) * 2 - 5)
+        return StarterParts(
+            audio=AudioNet(sizes.audio).eval(),
+            ssv2a=build_ssv2a(sizes.ssv2a).eval(),
+            codec=codec.eval(),
+            generator=DiT(sizes.generator).eval(),
+        )
+
+
+def _ssv2a(clap_dim: int, fold: int, widest: int, slots: int) -> SSV2AConfig:
+    middle = (fold + widest) // 2
+    layers = (fold, fold, middle, middle, widest, widest)
+    return SSV2AConfig(
+        clip_dim=TEXT_DIM,
+        clap_dim=clap_dim,
+        manifold_dim=fold,
+        manifold=ManifoldConfig(layers=layers),
+        generator=GeneratorConfig(layers=layers),
+        remixer=RemixerConfig(slot=slots, styler=StylerConfig(embed_dim=fold, nhead=8)),
+    )

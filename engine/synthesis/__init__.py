@@ -1,0 +1,1 @@
+"""From an audio embedding to sound: decoders, samplers, vocoders, stems."""

@@ -1,0 +1,98 @@
+"""The starter's decoder: generator, codec and vocoder behind the ``Decoder`` interface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.perception.mel import MEL
+from engine.steps import StepCallback
+from engine.synthesis.base import Quality
+from engine.synthesis.codec import MelCodec
+from engine.synthesis.dit import DiT
+from engine.synthesis.samplers import euler_flow
+from engine.synthesis.vocoder import griffin_lim, mel_to_magnitudes
+from osc_bridge.errors import OutOfRange
+
+PEAK = 0.9  # as the sounds it learned from; level is the artist's, by gain_db
+SHORTEST_TOKENS = 12  # the shortest window of training; shorter sounds are cut from it
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Sampler steps, guidance and Griffin-Lim iterations of one quality."""
+
+    steps: int
+    guidance: float
+    iterations: int
+
+
+EFFORTS: dict[Quality, Effort] = {
+    "preview": Effort(steps=5, guidance=3.0, iterations=8),
+    "final": Effort(steps=12, guidance=3.0, iterations=32),
+}
+
+
+class LatentFlowDecoder:
+    """One audio embedding -> one mono sound at 22.05 kHz, up to 8 kHz of bandwidth."""
+
+    sample_rate = MEL.sample_rate
+    bandwidth_hz = int(MEL.high_hz)
+    min_s = 0.3
+    max_s = 10.0
+
+    def __init__(self, generator: DiT, codec: MelCodec, device: torch.device) -> None:
+        self._generator = generator.to(device).eval()
+        self._codec = codec.to(device).eval()
+        self._device = device
+
+    @torch.inference_mode()
+    def decode(
+        self, a: Tensor, seconds: float, seed: int, quality: Quality, on_step: StepCallback
+    ) -> NDArray[np.float32]:
+        """Return ``round(seconds * sample_rate)`` samples with a peak of 0.9; see ``Decoder``."""
+        if not self.min_s <= seconds <= self.max_s:
+            raise OutOfRange(
+                f"The duration is {seconds:g} s, allowed are {self.min_s:g} to {self.max_s:g} s; "
+                "choose a duration in that range."
+            )
+        samples = round(seconds * self.sample_rate)
+        effort = EFFORTS[quality]
+        source = torch.Generator().manual_seed(seed)
+        mels = self.picture(a, seconds, source, effort, on_step)[:, : MEL.frames(samples)]
+        wave = griffin_lim(mel_to_magnitudes(mels), effort.iterations, source)[:samples]
+        return _level(wave.cpu().numpy())
+
+    def picture(
+        self,
+        a: Tensor,
+        seconds: float,
+        source: torch.Generator,
+        effort: Effort,
+        on_step: StepCallback,
+    ) -> Tensor:
+        """Return the log-mel picture (mels, T), T at least ``seconds`` long."""
+        patch = self._codec.settings.patch
+        tokens = -(-MEL.frames(round(seconds * self.sample_rate)) // patch)
+        shape = (1, max(tokens, SHORTEST_TOKENS), self._codec.settings.dims)
+        noise = torch.randn(shape, generator=source).to(self._device)
+        active = torch.full((2,), seconds, device=self._device)
+
+        def velocity(x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
+            out: Tensor = self._generator(x, time, condition, active)
+            return out
+
+        condition = a.to(self._device).unsqueeze(0)
+        sampled = euler_flow(velocity, noise, condition, effort.steps, effort.guidance, on_step)
+        return self._codec.decode(sampled)[0]
+
+
+def _level(wave: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale to the peak; digital near-silence stays as it is."""
+    peak = float(np.abs(wave).max(initial=0.0))
+    scaled: NDArray[np.float32] = (wave * (PEAK / peak if peak > 1e-3 else 1.0)).astype(np.float32)
+    return scaled

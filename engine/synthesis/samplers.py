@@ -1,0 +1,36 @@
+"""Samplers: pure functions from a velocity field and a seed to tokens, one callback a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from engine.steps import StepCallback
+
+Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]  # tokens, time, a -> velocity
+
+
+@torch.inference_mode()
+def euler_flow(
+    velocity: Velocity,
+    noise: Tensor,
+    a: Tensor,
+    steps: int,
+    guidance: float,
+    on_step: StepCallback,
+) -> Tensor:
+    """Integrate a rectified flow (Liu et al., 2023) from ``noise`` (1, N, dims) to tokens.
+
+    ``a`` is (1, condition). Guidance (Ho and Salimans, 2022) evaluates the conditional and the
+    unconditional velocity in one batch of two.
+    """
+    tokens = noise
+    both = torch.cat([a, torch.zeros_like(a)])
+    for step in range(steps):
+        time = torch.full((2,), step / steps, device=noise.device)
+        wanted, anything = velocity(tokens.expand(2, -1, -1), time, both).chunk(2)
+        tokens = tokens + (anything + guidance * (wanted - anything)) / steps
+        on_step(step + 1, steps)
+    return tokens

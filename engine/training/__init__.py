@@ -1,0 +1,1 @@
+"""Training of packs; imported by nothing else."""

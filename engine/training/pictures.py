@@ -1,0 +1,81 @@
+"""Stage ``pictures``: cut-outs in image space, on white and on backgrounds; and which sound may
+be seen as which picture."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from engine.perception.frames import load_frame
+from engine.perception.image import EfficientNetImageEncoder
+from engine.steps import StepCallback
+from engine.training.corpus import Clip, Picture
+from engine.training.loop import generator_for
+
+MARGIN = 1.3  # side of the background patch, in sides of the cut-out
+
+
+def embed(
+    encoder: EfficientNetImageEncoder,
+    cutouts: Sequence[Picture],
+    backgrounds: Sequence[Picture],
+    on_step: StepCallback,
+    seed: int,
+) -> Tensor:
+    """Return (2, M, clip_dim): each cut-out on white, and on a patch of a random background."""
+    grounds = [load_frame(picture.path) for picture in backgrounds]
+    rows = []
+    for index, cutout in enumerate(cutouts):
+        image = load_frame(cutout.path)
+        views = [image, on_background(image, grounds, generator_for(seed, index))]
+        rows.append(encoder.encode(views))
+        on_step(index + 1, len(cutouts))
+    return torch.stack(rows, dim=1)
+
+
+def on_background(
+    image: Image.Image, grounds: Sequence[Image.Image], generator: torch.Generator
+) -> Image.Image:
+    """Return the cut-out in the middle of a patch of one of ``grounds``, or alone without any."""
+    if not grounds:
+        return image
+    ground = grounds[int(torch.randint(len(grounds), (), generator=generator))].convert("RGB")
+    size = (int(image.width * MARGIN), int(image.height * MARGIN))
+    left, top = (
+        int(torch.randint(max(1, whole - part), (), generator=generator))
+        for whole, part in zip(ground.size, size, strict=True)
+    )
+    patch = ground.crop(
+        (left, top, min(left + size[0], ground.width), min(top + size[1], ground.height))
+    )
+    patch = patch.resize(size)
+    cutout = image.convert("RGBA")
+    offset = ((size[0] - image.width) // 2, (size[1] - image.height) // 2)
+    patch.paste(cutout, offset, cutout)
+    return patch
+
+
+def trainable(pictures: Sequence[Picture], clips: Sequence[Clip]) -> list[Picture]:
+    """Return the cut-outs whose package gives only sounds of the train split."""
+    held_out = {clip.package for clip in clips if clip.split != "train"}
+    return [p for p in pictures if p.role == "cutouts" and p.package not in held_out]
+
+
+def matches(clips: Sequence[Clip], pictures: Sequence[Picture]) -> list[list[int]]:
+    """Return for each clip the pictures that may stand for it: its own, or those of its class."""
+    own = {picture.name: index for index, picture in enumerate(pictures)}
+    of_class: dict[str, list[int]] = defaultdict(list)
+    for index, picture in enumerate(pictures):
+        if picture.foley_class:
+            of_class[picture.foley_class].append(index)
+    found = []
+    for clip in clips:
+        if clip.image in own:
+            found.append([own[clip.image]])
+        else:
+            found.append(of_class.get(clip.foley_class, []) if clip.foley_class else [])
+    return found
