@@ -37,6 +37,7 @@ class Begun:
 class _Client(Generic[Token]):
     open: dict[int, tuple[str, Token]] = field(default_factory=dict)
     answers: OrderedDict[int, End] = field(default_factory=OrderedDict)
+    is_gone: bool = False
 
 
 class ServerConversation(Generic[Token]):
@@ -76,7 +77,7 @@ class ServerConversation(Generic[Token]):
         return book is not None and request_id in book.open
 
     def finish(self, client: Hashable, end: End) -> bool:
-        """Record the end of a request; False if it had one already, or its client is gone."""
+        """Record the end of a request; False if it had one already."""
         book = self._clients.get(client)
         if book is None or book.open.pop(end.request_id, None) is None:
             return False
@@ -84,6 +85,8 @@ class ServerConversation(Generic[Token]):
         book.answers[end.request_id] = end
         if len(book.answers) > ANSWERS_MAX:
             book.answers.popitem(last=False)
+        if book.is_gone and not book.open:
+            del self._clients[client]
         return True
 
     def find(self, client: Hashable, request_id: int) -> Token | None:
@@ -99,10 +102,16 @@ class ServerConversation(Generic[Token]):
         self._book(client).answers.clear()
 
     def forget(self, client: Hashable) -> None:
-        """Drop a client that is gone; ends of its requests are then ignored."""
-        book = self._clients.pop(client, None)
-        if book is not None:
-            self._open_count -= len(book.open)
+        """Drop a client that is gone, as soon as its open requests have ended.
+
+        Until then another client can find them, to cancel them.
+        """
+        book = self._clients.get(client)
+        if book is None:
+            return
+        book.is_gone = True
+        if not book.open:
+            del self._clients[client]
 
     def open_tokens(self) -> list[Token]:
         """Of every open request, what the server keeps."""

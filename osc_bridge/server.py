@@ -115,7 +115,7 @@ class OscServer:
         self._send(peer, Fail.of(0, "", error))
 
     def gone(self, peer: Peer) -> None:
-        """Forget a client; its jobs go on."""
+        """Forget a client; its jobs go on, and other clients can cancel them."""
         with self._lock:
             self._conversation.forget(peer.key)
 

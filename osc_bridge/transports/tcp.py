@@ -20,6 +20,8 @@ from osc_bridge.transports.udp import unreachable
 _RECEIVE_MAX = 65_536
 _OUTBOX_MAX_BYTES = 4 << 20
 """A client that leaves this much unread is disconnected."""
+_CONNECTIONS_MAX = 256
+"""Further clients are disconnected at once, so that descriptors remain for the work."""
 _CLOSE_S = 1.0
 """How long closing waits for the last answers to leave."""
 _CONNECT_S = 5.0
@@ -118,6 +120,9 @@ class TcpListener:
         try:
             sock, _ = self._sock.accept()
         except OSError:
+            return
+        if len(self._peers) >= _CONNECTIONS_MAX:
+            sock.close()
             return
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

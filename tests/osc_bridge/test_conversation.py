@@ -86,7 +86,7 @@ def test_too_many_open_requests_are_refused_until_one_ends() -> None:
         talk.begin(request_id % 7, request_id, PING, None)
     with pytest.raises(QueueFull, match=str(OPEN_MAX)):
         talk.begin("c", 1, PING, None)
-    talk.forget(0)
+    talk.finish(0, done(7))
     assert talk.begin("c", 1, PING, None).is_new
 
 
@@ -99,12 +99,14 @@ def test_a_job_is_found_for_its_own_client_first_and_never_by_guess() -> None:
     assert talk.find("e", 1) is None
 
 
-def test_a_client_that_is_gone_is_forgotten() -> None:
+def test_a_client_that_is_gone_is_forgotten_when_its_requests_have_ended() -> None:
     talk: ServerConversation[str] = ServerConversation()
-    talk.begin("c", 1, PING, "")
+    talk.begin("c", 1, RENDER, "of c")
     talk.forget("c")
-    assert not talk.finish("c", done(1))
+    assert talk.find("d", 1) == "of c"
+    assert talk.finish("c", CancelledReply(1, RENDER))
     assert talk.open_tokens() == []
+    assert talk.begin("c", 1, RENDER, "anew").is_new
 
 
 def test_a_new_start_forgets_answers_but_not_open_requests() -> None:

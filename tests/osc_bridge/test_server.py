@@ -197,6 +197,15 @@ def test_another_client_may_cancel_a_job(raw, other) -> None:
     assert raw.next() == CancelledReply(7, ROOT + "/render")
 
 
+def test_the_job_of_a_client_that_is_gone_can_be_cancelled(rig, raw, other) -> None:
+    other.send(7, Render("kept"))
+    other.next()
+    other.link.close()
+    assert isinstance(raw.ask(8, CancelJob(7)), Done)
+    assert rig.engine.kept[0].cancel_requested
+    assert isinstance(raw.ask(9, CancelJob(7)), Fail)
+
+
 @pytest.mark.parametrize("job", [7, 8])
 def test_a_job_that_does_not_run_cannot_be_cancelled(raw, job: int) -> None:
     raw.ask(7, NewScene("over"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +177,45 @@ def test_a_listener_that_never_started_frees_its_port() -> None:
     for make in LISTENERS:
         make().close()
     assert descriptors() == before
+
+
+class Watch:
+    """A sink that keeps the last peer and notes when one is gone."""
+
+    def __init__(self) -> None:
+        self.peers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.lost = threading.Event()
+
+    def received(self, peer: Any, packet: bytes) -> None:
+        self.peers.put(peer)
+
+    def refused(self, peer: Any, error: Any) -> None: ...
+
+    def gone(self, peer: Any) -> None:
+        self.lost.set()
+
+
+def test_a_client_that_reads_nothing_is_disconnected() -> None:
+    listener, watch = TcpListener(), Watch()
+    listener.start(watch)
+    with socket.create_connection(("127.0.0.1", listener.port), WAIT_S) as sock:
+        sock.sendall(SlipFraming().frame(b"/a"))
+        peer = watch.peers.get(timeout=WAIT_S)
+        for _ in range(400):
+            peer.send(b"x" * 60_000)
+        assert watch.lost.wait(WAIT_S)
+        peer.send(b"dropped")
+    listener.close()
+
+
+def test_connections_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("osc_bridge.transports.tcp._CONNECTIONS_MAX", 1)
+    listener, watch = TcpListener(), Watch()
+    listener.start(watch)
+    address = ("127.0.0.1", listener.port)
+    with (
+        socket.create_connection(address, WAIT_S),
+        socket.create_connection(address, WAIT_S) as two,
+    ):
+        assert two.recv(1) == b""
+    listener.close()
