@@ -92,6 +92,48 @@ def parity(directory: Path, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+@models.command("list")
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def list_models(as_json: bool) -> None:
+    """List the model packs inside the install."""
+    from engine.models.pack import find_pack, installed_packs, read_manifest  # noqa: PLC0415
+
+    packs = [read_manifest(find_pack(name)) for name in installed_packs()]
+    if as_json:
+        _echo_json([{**asdict(pack), "digest": pack.digest} for pack in packs])
+        return
+    _echo_table(
+        ("pack", "version", "kind", "licence", "rate, bandwidth", "digest"),
+        [
+            (p.name, p.version, p.kind, p.licence, _band(p.sample_rate, p.bandwidth_hz), p.digest)
+            for p in packs
+        ],
+    )
+
+
+@models.command("verify")
+@click.argument("pack", default="")
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def verify_models(pack: str, as_json: bool) -> None:
+    """Check every file of PACK (a name or folder; all packs without it) by its SHA-256."""
+    from engine.models.pack import find_pack, installed_packs, read_manifest, verify  # noqa: PLC0415
+
+    rows = []
+    for name in [pack] if pack else installed_packs():
+        folder = find_pack(name)
+        manifest = read_manifest(folder)
+        verify(folder, manifest)
+        rows.append((manifest.name, manifest.version, len(manifest.files), str(folder)))
+    if as_json:
+        keys = ("pack", "version", "files", "folder")
+        _echo_json([{**dict(zip(keys, row, strict=True)), "ok": True} for row in rows])
+        return
+    _echo_table(
+        ("pack", "version", "files", "ok"),
+        [(name, version, str(count), "ok") for name, version, count, _ in rows],
+    )
+
+
 @click.group()
 def bench() -> None:
     """Measure Cycle Mix and rendering on this machine."""
@@ -139,6 +181,10 @@ def bench_render(
             ("memory", f"{result.memory_bytes / 1e6:.0f} MB"),
         ],
     )
+
+
+def _band(sample_rate: int, bandwidth_hz: int) -> str:
+    return f"{sample_rate} Hz, {bandwidth_hz} Hz"
 
 
 def _mark(ok: bool) -> str:
