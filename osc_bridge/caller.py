@@ -6,6 +6,7 @@ import logging
 import queue
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -25,6 +26,8 @@ OnProgress = Callable[[Progress], None]
 Inbox = queue.SimpleQueue[Event | WildtrackError]
 
 TIMEOUT_S = 10.0
+RESEND_S = 1.0
+"""Silence after which a request is repeated over UDP."""
 _CANCEL_S = 2.0
 
 
@@ -60,17 +63,28 @@ class Call(Generic[R]):
             self._caller.forget(self.request_id)
 
     def _next(self, timeout_s: float) -> Event:
-        try:
-            event = self._inbox.get(timeout=timeout_s)
-        except queue.Empty:
+        event = self._wait(timeout_s)
+        if event is None:
             raise ReplyTimeout(
                 f"{ROOT}{self.request.address} got no answer for {timeout_s:g} s: the engine may "
                 "still be at work; ask for its status, or wait longer with timeout_s."
-            ) from None
+            )
         if isinstance(event, WildtrackError):
             self.has_ended = True
             raise event
         return event
+
+    def _wait(self, timeout_s: float) -> Event | WildtrackError | None:
+        """The next event, or None; over UDP the request is repeated, for a datagram may be lost."""
+        deadline = time.monotonic() + timeout_s
+        patience_s = RESEND_S if self._caller.is_lossy else timeout_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            try:
+                return self._inbox.get(timeout=min(left_s, patience_s))
+            except queue.Empty:
+                if self._caller.is_lossy:
+                    self._caller.send(self.request_id, self.request)
+        return None
 
     def _end(self, event: Event) -> R:
         self.has_ended = True
@@ -107,11 +121,25 @@ class Caller:
                 raise self._lost
             request_id = self._conversation.begin(ROOT + request.address, inbox)
         try:
-            self._link.send(encode_request(request_id, request))
+            self.send(request_id, request)
         except BaseException:
             self.forget(request_id)
             raise
         return Call(self, request, request_id, inbox)
+
+    def send(self, request_id: int, request: Request[Any]) -> None:
+        """Put a request on the link; one that is repeated is carried out once.
+
+        Raises:
+            EngineUnreachable: the connection is gone.
+            OutOfRange: the request does not fit the transport.
+        """
+        self._link.send(encode_request(request_id, request))
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether the link may lose packets."""
+        return self._link.is_lossy
 
     def call(
         self,

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from osc_bridge.conversation import ANSWERS_MAX
 from osc_bridge.errors import WildtrackError
 from osc_bridge.events import CancelledReply, Done, Event, Fail, Progress
 from osc_bridge.fields import Spec
@@ -54,9 +55,9 @@ Audio and pictures never travel: messages name files by their absolute path.
   `{ROOT}/fail` or `{ROOT}/cancelled`, which begins with this id and the request's address; long
   work sends `{ROOT}/progress` before. Answers go to the port that the request came from.
 - Use a new id for each request. An id that is repeated with the same address is not carried out
-  again: it gets the first answer (the last 64 answers of a client are kept; `/hello` forgets
-  them). Repeated with another address, it fails with `BadArguments`. Over UDP, repeat a request
-  that got no answer.
+  again: it gets the first answer (the last {ANSWERS_MAX} answers of a client are kept; `/hello`
+  forgets them). Repeated with another address, it fails with `BadArguments`. Over UDP, repeat a
+  request that got no answer.
 - An id of 0 and an empty address in a `{ROOT}/fail` mean that the request could not be read so far.
 - Types: integers are sent as `h` or `i`, numbers as `d`, `f`, `i` or `h`, booleans as `T` and `F`
   or the integers 1 and 0, text as `s` in UTF-8. NaN and infinities are refused. Trailing arguments

@@ -48,7 +48,9 @@ class Listener(Protocol):
 
 
 class Link(Protocol):
-    """The client's end of a transport; ``lost`` is called at most once."""
+    """The client's end of a transport; ``is_lossy`` says whether packets may disappear."""
+
+    is_lossy: bool
 
     def start(
         self, received: Callable[[bytes], None], lost: Callable[[WildtrackError], None]

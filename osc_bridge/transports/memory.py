@@ -62,6 +62,8 @@ class MemoryListener:
 class MemoryLink:
     """A client's end in memory."""
 
+    is_lossy = False
+
     def __init__(self, listener: MemoryListener, peer: MemoryPeer) -> None:
         self._listener = listener
         self._peer = peer

@@ -193,6 +193,8 @@ class TcpListener:
 class TcpLink:
     """A client's connection to one engine."""
 
+    is_lossy = False
+
     def __init__(self, port: int, host: str = LOOPBACK) -> None:
         family, address = resolve(host, port)
         self._where = f"{host}, TCP port {port}"

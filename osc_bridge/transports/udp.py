@@ -77,6 +77,8 @@ class UdpListener:
 class UdpLink:
     """A client's socket, connected to one engine."""
 
+    is_lossy = True
+
     def __init__(self, port: int, host: str = LOOPBACK) -> None:
         family, address = resolve(host, port)
         self._where = f"{host}, UDP port {port}"

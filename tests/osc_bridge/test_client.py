@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from osc_bridge.caller import Caller
+from osc_bridge.client import Client
 from osc_bridge.errors import (
     Cancelled,
     EngineUnreachable,
@@ -16,7 +17,7 @@ from osc_bridge.errors import (
     ReplyTimeout,
     UnknownJob,
 )
-from osc_bridge.schema import Hello, Render, SetSource, SourceRow
+from osc_bridge.schema import Hello, NewScene, Render, SetSource, SourceRow
 
 WAIT_S = 20.0
 
@@ -116,3 +117,28 @@ def test_a_closed_client_says_so(client) -> None:
 def test_a_long_list_comes_whole_and_in_order(rig, client) -> None:
     rig.engine.rows = [SourceRow(f"s{i}", "text", "\N{DOG FACE}" * 80) for i in range(64)]
     assert client.sources("alley") == rig.engine.rows
+
+
+class ForgetfulLink:
+    """Loses the first copy of every packet."""
+
+    is_lossy = True
+
+    def __init__(self, link: Any) -> None:
+        self._link = link
+        self._sent: set[bytes] = set()
+        self.start, self.close = link.start, link.close
+
+    def send(self, packet: bytes) -> None:
+        if packet in self._sent:
+            self._link.send(packet)
+        self._sent.add(packet)
+
+
+def test_a_lost_datagram_is_sent_again_and_carried_out_once(
+    rig: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("osc_bridge.caller.RESEND_S", 0.01)
+    with Client(ForgetfulLink(rig.link()), timeout_s=WAIT_S) as client:
+        assert client.new_scene("Alley") == "scene2"
+    assert [type(request) for request in rig.engine.seen] == [Hello, NewScene]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osc_bridge.conversation import (
@@ -52,6 +52,7 @@ def test_an_id_cannot_serve_two_addresses(ended: bool) -> None:
         talk.begin("c", 1, RENDER, "")
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5), st.booleans()), max_size=60))
 def test_each_request_ends_once(steps: list[tuple[int, int, bool]]) -> None:
     talk: ServerConversation[None] = ServerConversation()
