@@ -46,8 +46,8 @@ constraints: $(STAMP)  ## write the versions of .venv into constraints.txt
 	  | sed -e 's/+cpu$$//' -e '/ @ /d' -e '/^#/d'; } > constraints.new
 	mv constraints.new constraints.txt
 
-clean:  ## remove .venv and everything that tools left behind
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean:  ## remove .venv and what tools left behind; training results in build/ stay
+	rm -rf $(VENV) build/lib build/bdist.* dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # On Linux without an NVIDIA GPU the CPU build of torch is asked for first (0.2 GB in place of

@@ -30,7 +30,7 @@ def test_bash_accepts_its_script() -> None:
 def test_commands_complete_without_being_loaded(begun: str, index: int) -> None:
     script = (
         "import sys\nfrom plugin_host.cli import main\n"
-        "try:\n    main()\nexcept SystemExit: pass\n"
+        "try:\n    main(prog_name='wildtrack')\nexcept SystemExit: pass\n"
         "sys.exit('loaded' if {'torch', 'engine', 'pedalboard'} & set(sys.modules) else 0)"
     )
     done = subprocess.run(
