@@ -1,0 +1,169 @@
+"""The engine as a process of its own, with the tiny pack: start, work, end without a trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.models.loading import load_pack
+from engine.models.pack import file_hash
+from osc_bridge.client import Client
+from osc_bridge.discovery import find_engine
+from osc_bridge.errors import BadCheckpoint, PackCorrupt
+
+START_S = 120
+
+
+@pytest.fixture
+def spawn(tmp_path: Path, tiny_pack: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start ``python -m engine`` on the session of this test; ended at the end at the latest."""
+    with ExitStack() as stack:
+
+        def start(*options: str) -> subprocess.Popen[str]:
+            command = [sys.executable, "-m", "engine", "--session", str(tmp_path / "session")]
+            environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+            return stack.enter_context(
+                _ended(
+                    subprocess.Popen(
+                        [*command, "--pack", str(tiny_pack), *options],
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE,
+                        text=True,
+                        env=environment,
+                    )
+                )
+            )
+
+        yield start
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def ready(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        pytest.fail(f"the engine did not start: {process.stderr.read()}")  # type: ignore[union-attr]
+    said: dict[str, Any] = json.loads(line)
+    return said
+
+
+def test_an_engine_starts_works_and_leaves_nothing(
+    spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = spawn()
+    said = ready(process)
+    session = tmp_path / "session"
+    found = find_engine(session)
+    assert found is not None
+    assert (found.pid, found.udp_port, found.tcp_port) == (
+        process.pid,
+        said["udp_port"],
+        said["tcp_port"],
+    )
+
+    second = spawn()
+    _, error = second.communicate(timeout=START_S)
+    assert (second.returncode, str(process.pid) in error) == (6, True)
+    assert len(error.splitlines()) == 1
+
+    with Client.connect(said["udp_port"], transport="udp") as client:
+        scene = client.new_scene("Alley", duration_s=0.5)
+        client.add_text(scene, "rain")
+        take = json.loads(Path(client.render(scene, "consistent", "preview").path).read_text())
+        assert (session / take["mix"]["file"]).is_file()
+        assert client.status().pack == "tiny"
+        client.quit()
+    output, error = process.communicate(timeout=START_S)
+    assert (process.returncode, output, error) == (0, "", "")
+    assert not (session / "engine.json").exists()
+    assert not (session / ".engine.lock").exists()
+    assert not list(session.rglob("*.part*"))
+    with socket.socket() as sock, pytest.raises(OSError, match="refused"):
+        sock.connect(("127.0.0.1", said["tcp_port"]))
+
+
+def test_a_signal_ends_the_engine_and_the_scene_returns(
+    spawn: Callable[..., subprocess.Popen[str]],
+) -> None:
+    first = spawn()
+    with Client.connect(ready(first)["tcp_port"]) as client:
+        scene = client.new_scene("Alley")
+        client.add_text(scene, "rain")
+    first.kill()
+    first.wait()
+    second = spawn()
+    with Client.connect(ready(second)["tcp_port"]) as client:
+        assert [row.label for row in client.sources(scene)] == ["rain"]
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(START_S) == 0
+
+
+def test_a_port_in_use_is_said_before_the_pack_is_loaded(
+    spawn: Callable[..., subprocess.Popen[str]],
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        process = spawn("--port", str(port))
+        output, error = process.communicate(timeout=START_S)
+    assert (process.returncode, output) == (6, "")
+    assert str(port) in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_pack_with_a_changed_byte_is_refused(tiny_pack: Path, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    shutil.copytree(tiny_pack, pack)
+    weights = pack / "ssv2a.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(PackCorrupt, match=r"ssv2a\.safetensors"):
+        load_pack(pack)
+
+
+class _Bomb:
+    """What a pickle would run if anybody unpickled it."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return Path.touch, (Path(os.environ["WILDTRACK_TEST_BOMB"]),)  # type: ignore[return-value]
+
+
+def test_a_checkpoint_with_pickled_code_is_refused(
+    tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    exploded = tmp_path / "exploded"
+    monkeypatch.setenv("WILDTRACK_TEST_BOMB", str(exploded))
+    pack = tmp_path / "pack"
+    shutil.copytree(tiny_pack, pack)
+    (pack / "ssv2a.safetensors").unlink()
+    torch.save({"manifold": _Bomb()}, pack / "ssv2a.pth")
+    manifest = json.loads((pack / "pack.json").read_text())
+    del manifest["files"]["ssv2a.safetensors"]
+    manifest["files"]["ssv2a.pth"] = file_hash(pack / "ssv2a.pth")
+    (pack / "pack.json").write_text(json.dumps(manifest))
+    with pytest.raises(BadCheckpoint):
+        load_pack(pack)
+    assert not exploded.exists()
