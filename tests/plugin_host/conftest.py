@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,13 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
+
+from osc_bridge import schema
+from osc_bridge.discovery import announce
+from osc_bridge.reply import Reply
+from osc_bridge.server import OscServer
+from osc_bridge.transports.tcp import TcpListener
+from osc_bridge.transports.udp import UdpListener
 
 RATE = 48_000
 
@@ -97,3 +105,66 @@ def fake_session(tmp_path: Path) -> Callable[..., FakeSession]:
         return session
 
     return build
+
+
+class FakeEngine:
+    """The engine's side of the contract, without an engine: a render gives the fake take."""
+
+    def __init__(self, session: FakeSession) -> None:
+        self.session = session
+        self.texts: list[str] = []
+        self.files: list[tuple[str, bytes]] = []
+        self.fields: list[tuple[str, str, Any]] = []
+        self.entered = threading.Event()
+        self.cancelled = threading.Event()
+        self.holds_render = False
+
+    def __call__(self, request: Any, reply: Reply) -> Any:
+        match request:
+            case schema.Hello():
+                return schema.Welcome(schema.API_MAJOR, 0, "fake 0", str(self.session.folder), 64)
+            case schema.NewScene():
+                self.session.document["scene"] |= {
+                    "name": request.name, "start_sample": request.start_sample,
+                }  # fmt: skip
+                return schema.SceneMade("alley")
+            case schema.AddText():
+                self.texts.append(request.text)
+                return schema.SourcesAdded("alley", ("s2",))
+            case schema.AddImage() | schema.AddAudio():
+                self.files.append((request.path, Path(request.path).read_bytes()))
+                return schema.SourcesAdded("alley", ("s1",))
+            case schema.ListSources():
+                rows = [
+                    schema.SourceRow(row["id"], row["kind"], row["label"])
+                    for row in self.session.document["sources"]
+                ]
+                return schema.SourcePage("alley", 0, -1, len(rows), tuple(rows))
+            case schema.SetSource():
+                self.fields.append((request.source, request.field, request.value))
+                return schema.SourceChanged("alley", request.source, request.field, request.value)
+            case schema.Render():
+                return self._render(reply)
+            case schema.CancelJob():
+                self.cancelled.set()
+                self.waiting.cancelled()
+                return schema.CancelRequested(request.job)
+        return schema.Goodbye()
+
+    def _render(self, reply: Reply) -> Any:
+        reply.progress(0.5, 1, 2, "Rendering dog.")
+        self.entered.set()
+        if self.holds_render:
+            self.waiting = reply
+            return None
+        return schema.TakeMade("t0001", str(self.session.write()))
+
+
+@pytest.fixture
+def fake_engine(fake_session: Callable[..., FakeSession]) -> Iterator[FakeEngine]:
+    """A served fake engine that announces itself in its session folder."""
+    engine = FakeEngine(fake_session())
+    listeners = (UdpListener(0), TcpListener(0))
+    with OscServer(engine, listeners) as server:
+        announce(engine.session.folder, server.port("udp"), server.port("tcp"))
+        yield engine

@@ -1,0 +1,134 @@
+"""A child engine: its words become errors, and it is always gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from osc_bridge.errors import EngineUnreachable, ModelError
+from plugin_host import engine_process
+from plugin_host.engine_process import Launch, engine_for
+
+SERVING = """
+import json, signal, sys
+from osc_bridge import schema
+from osc_bridge.server import OscServer
+from osc_bridge.transports.tcp import TcpListener
+import threading
+stop = threading.Event()
+if "stubborn" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def handler(request, reply):
+    if isinstance(request, schema.Quit):
+        if "stubborn" not in sys.argv:
+            stop.set()
+        return schema.Goodbye()
+    return schema.Welcome(schema.API_MAJOR, 0, "fake", "/x", 64)
+with OscServer(handler, (TcpListener(0),)) as server:
+    print("noise before", flush=True)
+    print(json.dumps({"ready": True, "tcp_port": server.port("tcp")}), flush=True)
+    stop.wait()
+"""
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[Any]]:
+    """Every process that the module starts."""
+    processes: list[subprocess.Popen[Any]] = []
+
+    class Watched(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            processes.append(self)
+
+    monkeypatch.setattr(engine_process.subprocess, "Popen", Watched)
+    return processes
+
+
+def program(monkeypatch: pytest.MonkeyPatch, source: str, *arguments: str) -> None:
+    command = [sys.executable, "-c", source, *arguments]
+    monkeypatch.setattr(Launch, "command", lambda self: command)
+
+
+def all_gone(processes: list[subprocess.Popen[Any]]) -> bool:
+    return bool(processes) and all(process.poll() is not None for process in processes)
+
+
+def test_it_serves_and_ends_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[subprocess.Popen[Any]]
+) -> None:
+    program(monkeypatch, SERVING)
+    with engine_for(Launch(tmp_path)) as engine:
+        assert engine.started_s > 0
+        assert engine.client.ping().uptime_s >= 0
+    assert all_gone(started)
+    assert started[0].returncode == 0
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_an_error_in_the_block_ends_it_too(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    started: list[subprocess.Popen[Any]],
+    error: type[BaseException],
+) -> None:
+    program(monkeypatch, SERVING)
+    with pytest.raises(error), engine_for(Launch(tmp_path)):
+        raise error
+    assert all_gone(started)
+
+
+def test_sigterm_ends_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[subprocess.Popen[Any]]
+) -> None:
+    program(monkeypatch, SERVING)
+    with pytest.raises(KeyboardInterrupt), engine_for(Launch(tmp_path)) as engine:
+        os.kill(os.getpid(), 15)
+        engine.client.ping()
+    assert all_gone(started)
+
+
+def test_one_that_will_not_end_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[subprocess.Popen[Any]]
+) -> None:
+    monkeypatch.setattr(engine_process, "QUIT_S", 0.1)
+    monkeypatch.setattr(engine_process, "TERMINATE_S", 0.1)
+    program(monkeypatch, SERVING, "stubborn")
+    with engine_for(Launch(tmp_path)):
+        pass
+    assert all_gone(started)
+    assert started[0].returncode == -9
+
+
+def test_its_last_words_become_the_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[subprocess.Popen[Any]]
+) -> None:
+    words = "import sys; sys.stderr.write('a trace\\nPack x is missing; get it.\\n'); sys.exit(5)"
+    program(monkeypatch, words)
+    with (
+        pytest.raises(ModelError, match=r"^Pack x is missing; get it\.$"),
+        engine_for(Launch(tmp_path)),
+    ):
+        pass
+    assert all_gone(started)
+
+
+def test_one_that_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[subprocess.Popen[Any]]
+) -> None:
+    monkeypatch.setattr(engine_process, "START_S", 0.1)
+    program(monkeypatch, "import threading; threading.Event().wait()")
+    with pytest.raises(EngineUnreachable, match="doctor"), engine_for(Launch(tmp_path)):
+        pass
+    assert all_gone(started)
+
+
+def test_the_current_folder_is_not_searched_for_an_engine() -> None:
+    command = Launch(Path("/s"), "starter", "cpu").command()
+    assert command[1:4] == ["-P", "-m", "engine"]
+    assert command[4:] == ["--session", "/s", "--pack", "starter", "--device", "cpu"]
