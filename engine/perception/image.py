@@ -58,10 +58,14 @@ class EfficientNetImageEncoder:
         return torch.stack(rows) if rows else torch.empty(0, len(self.names))
 
     def labels(self, images: Sequence[Image.Image]) -> list[tuple[str, float]]:
-        """Return the likeliest class name of each picture and its probability."""
-        best = self.probabilities(images).max(-1)
+        """Return a short name for what each picture shows, and its probability."""
+        return self.named(self.probabilities(images))
+
+    def named(self, probabilities: Tensor) -> list[tuple[str, float]]:
+        """Return the short name and the probability of the likeliest class of each row."""
+        best = probabilities.max(-1)
         return [
-            (self.names[int(index)], float(probability))
+            (short_name(self.names[int(index)]), float(probability))
             for probability, index in zip(best.values, best.indices, strict=True)
         ]
 
@@ -77,6 +81,11 @@ def load_image_encoder(texts: MiniLMTextEncoder, device: str) -> EfficientNetIma
     names = class_names()
     vectors = texts.encode_many([f"a photo of a {name}" for name in names])
     return EfficientNetImageEncoder(load_classifier(device), names, vectors)
+
+
+def short_name(name: str) -> str:
+    """Return a class name without its explanation: "drake (male duck)" becomes "drake"."""
+    return name.split(" (", 1)[0]
 
 
 def flatten(image: Image.Image) -> Image.Image:
