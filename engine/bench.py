@@ -16,8 +16,8 @@ from engine.cmss import source_semantics
 from engine.embeddings import EmbeddingCache, Perceiver
 from engine.memory import resident_bytes
 from engine.models.loading import LoadedPack, load_pack
-from engine.pipeline import Quality
 from engine.scene.model import SAMPLE_RATE, Scene, Source
+from engine.settings import Quality
 from engine.steps import no_steps
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ import torch
 from engine.audio import resample
 from engine.cmss import SourceEmbedding, mix, source_semantics
 from engine.scene.model import MAX_SOURCES, SAMPLE_RATE, Scene, Source
+from engine.settings import RenderSettings
 from engine.stem_cache import Stem, StemCache, stem_key
 from engine.synthesis.stems import PlacedStem, share_mix
 from osc_bridge.errors import BadCheckpoint, NothingToRender, OutOfRange
@@ -35,23 +36,10 @@ if TYPE_CHECKING:
     from engine.models.loading import LoadedPack
     from engine.steps import StepCallback
 
-StemsMode = Literal["independent", "consistent"]
-Quality = Literal["preview", "final"]
-STEMS_MODES: tuple[StemsMode, ...] = get_args(StemsMode)
-QUALITIES: tuple[Quality, ...] = get_args(Quality)
-
 Phases = Callable[[str, float, float], "StepCallback"]
 """(sentence, begin, end) -> step callback of that part of the whole, 0 to 1."""
 
 _PERCEIVED, _REMIXED, _DECODED = 0.1, 0.25, 0.95
-
-
-@dataclass(frozen=True)
-class RenderSettings:
-    """How a scene is rendered; it does not change the scene."""
-
-    stems_mode: StemsMode = "independent"
-    quality: Quality = "final"
 
 
 @dataclass(frozen=True)

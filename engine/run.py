@@ -16,10 +16,9 @@ from types import FrameType
 from engine.config import EngineConfig
 from engine.lock import SessionLock
 from engine.memory import resident_bytes
-from engine.models.loading import load_pack
 from engine.server import listening, serving
-from engine.service import EngineService
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WAKE_S = 0.5
 """How often a waiting main thread looks up, for systems where a signal does not wake it."""
 
@@ -47,11 +46,14 @@ def run_engine(config: EngineConfig, ready: Callable[[Ready], None]) -> None:
     """
     stop = threading.Event()
     with (
-        _stopped_by_signals(stop),
+        stopped_by_signals(stop),
         SessionLock(config.session),
         listening(config.udp_port, config.tcp_port) as listeners,
     ):
         begin_s = time.perf_counter()
+        from engine.models.loading import load_pack  # noqa: PLC0415
+        from engine.service import EngineService  # noqa: PLC0415
+
         pack = load_pack(config.pack, config.device)
         load_s = time.perf_counter() - begin_s
         service = EngineService(config, pack)
@@ -82,7 +84,7 @@ def say_ready(ready: Ready) -> None:
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     """Let SIGINT and SIGTERM end the engine in order, when this is the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -91,13 +93,9 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    before = {number: signal.signal(number, on_signal) for number in _signals()}
+    before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _signals() -> tuple[signal.Signals, ...]:
-    return (signal.SIGINT, signal.SIGTERM)

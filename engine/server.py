@@ -1,6 +1,7 @@
 """The engine's face over OSC: each request of the contract becomes one call of the service.
 
-The only module of the engine that knows messages and sockets.
+The only module of the engine that knows messages and sockets. It imports nothing heavy, so that
+a port in use is said at once.
 """
 
 from __future__ import annotations
@@ -9,12 +10,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from engine.jobs.job import Progress
-from engine.pipeline import RenderSettings
+from engine.jobs.job import Caller, Progress
 from engine.scene.model import MAX_SOURCES, Source
-from engine.service import Added, Caller, EngineService, TakeMade
+from engine.settings import RenderSettings
 from osc_bridge import discovery, paging, schema
 from osc_bridge.errors import UnknownJob
 from osc_bridge.reply import Reply
@@ -23,6 +23,9 @@ from osc_bridge.server import OscServer
 from osc_bridge.transports.base import Listener
 from osc_bridge.transports.tcp import TcpListener
 from osc_bridge.transports.udp import UdpListener
+
+if TYPE_CHECKING:
+    from engine.service import Added, EngineService, TakeMade
 
 T = TypeVar("T")
 

@@ -12,26 +12,26 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.audio import load_audio
 from engine.config import EngineConfig
 from engine.embeddings import EmbeddingCache, Perceiver
 from engine.errors import as_wildtrack_error
-from engine.jobs.job import Job, Priority, Progress, Reporter
+from engine.jobs.job import Caller, Job, Priority, Reporter
 from engine.jobs.queue import JobQueue
 from engine.media import keep_media
 from engine.memory import resident_bytes
 from engine.paths import confined
 from engine.perception.frames import crop_region, load_frame
-from engine.pipeline import Renderer, RenderSettings
+from engine.pipeline import Renderer
 from engine.scene.book import SceneBook
 from engine.scene.edits import AddSources, FieldValue, NewSource, SetField
 from engine.scene.model import MAX_NAME_CHARACTERS, SAMPLE_RATE, Box, Scene, Source
+from engine.settings import RenderSettings
 from engine.stem_cache import StemCache
 from engine.steps import StepCallback, no_steps
 from engine.takes import TakeRow, TakeStore, take_document
-from osc_bridge.errors import WildtrackError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,16 +42,6 @@ T = TypeVar("T")
 
 WARM_UP_SAMPLES = SAMPLE_RATE
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
-
-
-@dataclass(frozen=True)
-class Caller(Generic[T]):
-    """Who asked for a job: a unique key to cancel it by, and how to tell the rest."""
-
-    key: Hashable
-    report: Callable[[Progress], None]
-    done: Callable[[T], None]
-    failed: Callable[[WildtrackError], object]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Generic, TypeVar
 
 from engine.steps import StepCallback
-from osc_bridge.errors import Cancelled
+from osc_bridge.errors import Cancelled, WildtrackError
 
 T = TypeVar("T")
 
@@ -87,3 +87,13 @@ class Job(Generic[T]):
     report: ReportProgress
     done: Callable[[T], None]
     failed: Callable[[BaseException], None]
+
+
+@dataclass(frozen=True)
+class Caller(Generic[T]):
+    """Who asked for a job: a unique key to cancel it by, and how to tell the rest."""
+
+    key: Hashable
+    report: Callable[[Progress], None]
+    done: Callable[[T], None]
+    failed: Callable[[WildtrackError], object]

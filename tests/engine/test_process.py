@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 
 from engine.models.loading import load_pack
 from engine.models.pack import file_hash
+from engine.run import stopped_by_signals
 from osc_bridge.client import Client
 from osc_bridge.discovery import find_engine
 from osc_bridge.errors import BadCheckpoint, PackCorrupt
@@ -67,19 +69,23 @@ def ready(process: subprocess.Popen[str]) -> dict[str, Any]:
     return said
 
 
-def test_an_engine_starts_works_and_leaves_nothing(
+def test_an_engine_is_killed_returns_works_and_leaves_nothing(
     spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
+    session = tmp_path / "session"
+    killed = spawn()
+    with Client.connect(ready(killed)["tcp_port"]) as client:
+        scene = client.new_scene("Alley", duration_s=0.5)
+        client.add_text(scene, "rain")
+        killed.kill()
+        killed.wait()
+
     process = spawn()
     said = ready(process)
-    session = tmp_path / "session"
     found = find_engine(session)
     assert found is not None
-    assert (found.pid, found.udp_port, found.tcp_port) == (
-        process.pid,
-        said["udp_port"],
-        said["tcp_port"],
-    )
+    ports = (said["udp_port"], said["tcp_port"])
+    assert (found.pid, found.udp_port, found.tcp_port) == (process.pid, *ports)
 
     second = spawn()
     _, error = second.communicate(timeout=START_S)
@@ -87,8 +93,7 @@ def test_an_engine_starts_works_and_leaves_nothing(
     assert len(error.splitlines()) == 1
 
     with Client.connect(said["udp_port"], transport="udp") as client:
-        scene = client.new_scene("Alley", duration_s=0.5)
-        client.add_text(scene, "rain")
+        assert [row.label for row in client.sources(scene)] == ["rain"]
         take = json.loads(Path(client.render(scene, "consistent", "preview").path).read_text())
         assert (session / take["mix"]["file"]).is_file()
         assert client.status().pack == "tiny"
@@ -102,20 +107,14 @@ def test_an_engine_starts_works_and_leaves_nothing(
         sock.connect(("127.0.0.1", said["tcp_port"]))
 
 
-def test_a_signal_ends_the_engine_and_the_scene_returns(
-    spawn: Callable[..., subprocess.Popen[str]],
-) -> None:
-    first = spawn()
-    with Client.connect(ready(first)["tcp_port"]) as client:
-        scene = client.new_scene("Alley")
-        client.add_text(scene, "rain")
-    first.kill()
-    first.wait()
-    second = spawn()
-    with Client.connect(ready(second)["tcp_port"]) as client:
-        assert [row.label for row in client.sources(scene)] == ["rain"]
-    second.send_signal(signal.SIGTERM)
-    assert second.wait(START_S) == 0
+def test_signals_end_the_engine_in_order() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        stop = threading.Event()
+        with stopped_by_signals(stop):
+            signal.raise_signal(number)
+            assert stop.is_set()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_port_in_use_is_said_before_the_pack_is_loaded(
