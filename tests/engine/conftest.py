@@ -202,6 +202,12 @@ def tcp_engine(tmp_path: Path, pack: ToyPack) -> Iterator[Running]:
     yield from _engine("tcp", tmp_path, pack)
 
 
+@pytest.fixture
+def tiny_engine(tmp_path: Path, loaded_tiny_pack: Any) -> Iterator[Running]:
+    """An engine with real encoders and detector, and the tiny pack's random weights."""
+    yield from _engine("tcp", tmp_path, loaded_tiny_pack)
+
+
 def _engine(transport: str, tmp_path: Path, pack: ToyPack) -> Iterator[Running]:
     inputs = tmp_path / "inputs"
     inputs.mkdir(exist_ok=True)
@@ -213,7 +219,8 @@ def _engine(transport: str, tmp_path: Path, pack: ToyPack) -> Iterator[Running]:
             port = server.port(transport)
             with Client.connect(port, transport=transport) as client:  # type: ignore[arg-type]
                 yield Running(config.session, inputs, service, server, pack, stop, client)
-            pack.decoder.go_on.set()
+            if isinstance(pack, ToyPack):
+                pack.decoder.go_on.set()
 
 
 @pytest.fixture
