@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import nn
 
 from engine.cmss import SSV2A, load_ssv2a
 from engine.models.pack import (
@@ -22,6 +19,7 @@ from engine.models.pack import (
     read_manifest,
     verify,
 )
+from engine.models.weights import load_weights
 from engine.perception.audio import AudioNet, AudioNetSettings, MelAudioEncoder
 from engine.perception.base import AudioEncoder, Detector, ImageEncoder, TextEncoder
 from engine.perception.detector import load_detector
@@ -31,7 +29,7 @@ from engine.synthesis.base import Decoder
 from engine.synthesis.codec import CodecSettings, MelCodec
 from engine.synthesis.dit import DiT, DiTSettings
 from engine.synthesis.latent_flow import LatentFlowDecoder
-from osc_bridge.errors import BadCheckpoint, DeviceUnavailable, PackCorrupt
+from osc_bridge.errors import DeviceUnavailable, PackCorrupt
 
 Settings = TypeVar("Settings", AudioNetSettings, CodecSettings, DiTSettings)
 
@@ -106,29 +104,6 @@ def _load_starter(folder: Path, manifest: PackManifest, device: torch.device) ->
 _KINDS: Mapping[str, Callable[[Path, PackManifest, torch.device], LoadedPack]] = {
     "starter": _load_starter
 }
-
-
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Load safetensors into ``module``, strictly, as float32; BadCheckpoint lists what differs."""
-    try:
-        state = {name: tensor.float() for name, tensor in load_file(path).items()}
-    except (OSError, SafetensorError) as error:
-        raise BadCheckpoint(f"{path} is not a whole safetensors file ({error}).") from error
-    expected = module.state_dict()
-    wrong = [
-        name
-        for name in expected.keys() & state.keys()
-        if expected[name].shape != state[name].shape or not bool(state[name].isfinite().all())
-    ]
-    missing, unexpected = expected.keys() - state.keys(), state.keys() - expected.keys()
-    if missing or unexpected or wrong:
-        raise BadCheckpoint(
-            f"{path} does not fit its manifest: missing {sorted(missing)}, unexpected "
-            f"{sorted(unexpected)}, wrong shape or not finite {sorted(wrong)}; "
-            "fetch the pack again."
-        )
-    module.load_state_dict(state)
-    module.requires_grad_(False)
 
 
 def _settings(kind: type[Settings], folder: Path, manifest: PackManifest, role: str) -> Settings:

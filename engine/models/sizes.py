@@ -33,11 +33,11 @@ class StarterSizes:
 
 
 def starter_sizes() -> StarterSizes:
-    """Return the sizes of the pack inside the install: about seven million parameters."""
+    """Return the sizes of the pack inside the install: about eight million parameters."""
     audio = AudioNetSettings()
     return StarterSizes(
         audio=audio,
-        ssv2a=_ssv2a(audio.dim, fold=256, widest=768, slots=64),
+        ssv2a=_ssv2a(audio.dim, fold=256, widest=512, slots=64),
         codec=CodecSettings(),
         generator=DiTSettings(condition=audio.dim),
     )
@@ -60,11 +60,13 @@ def random_parts(sizes: StarterSizes, seed: int) -> StarterParts:
         torch.manual_seed(seed)
         codec = MelCodec(sizes.codec)
         codec.fit(torch.randn(4096, codec.mean.numel()) * 2 - 5)
+        generator = DiT(sizes.generator)
+        torch.nn.init.normal_(generator.leave.weight, std=0.2)  # zero at the start of training
         return StarterParts(
             audio=AudioNet(sizes.audio).eval(),
             ssv2a=build_ssv2a(sizes.ssv2a).eval(),
             codec=codec.eval(),
-            generator=DiT(sizes.generator).eval(),
+            generator=generator.eval(),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -54,7 +55,7 @@ class AudioNet(nn.Module):
         self.blocks = nn.Sequential(
             nn.Conv2d(1, widths[0], 5, stride=2, padding=2),
             nn.GELU(),
-            *(ConvBlock(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)),
+            *(ConvBlock(a, b) for a, b in pairwise(widths)),
         )
         bands = MEL.mels // 2 ** len(settings.widths)
         self.head = nn.Sequential(
@@ -106,15 +107,19 @@ class MelAudioEncoder:
 
 def embed_picture(net: AudioNet, picture: Tensor) -> Tensor:
     """Return the unit embedding (dim,) of one log-mel picture (mels, T) of any length."""
+    rows = functional.normalize(net(*segments(picture)), dim=-1)
+    return functional.normalize(rows.mean(0), dim=-1)
+
+
+def segments(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Cut a picture (mels, T) into overlapping segments (S, mels, T') and their lengths (S,)."""
     last = max(0, picture.shape[1] - SEGMENT_FRAMES)
     starts = sorted({*range(0, last, SEGMENT_HOP), last})
-    segments = [picture[:, start : start + SEGMENT_FRAMES] for start in starts]
-    frames = torch.tensor([segment.shape[1] for segment in segments])
-    longest = -(-int(frames.max()) // 16) * 16
-    batch = torch.stack(
-        [
-            functional.pad(segment, (0, longest - segment.shape[1]), value=MEL.log_floor)
-            for segment in segments
-        ]
-    )
-    return functional.normalize(functional.normalize(net(batch, frames), dim=-1).mean(0), dim=-1)
+    cut = [picture[:, start : start + SEGMENT_FRAMES] for start in starts]
+    frames = torch.tensor([segment.shape[1] for segment in cut])
+    longest = -(-int(frames.max()) // 16) * 16  # the network halves the time axis four times
+    padded = [
+        functional.pad(segment, (0, longest - segment.shape[1]), value=MEL.log_floor)
+        for segment in cut
+    ]
+    return torch.stack(padded), frames

@@ -11,12 +11,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.perception.audio import AudioNet, AudioNetSettings, embed_picture
+from engine.perception.audio import (
+    SEGMENT_FRAMES,
+    AudioNet,
+    AudioNetSettings,
+    embed_picture,
+    segments,
+)
 from engine.steps import StepCallback
 from engine.training.batches import balance, draw, windows
 from engine.training.corpus import Clip
 from engine.training.features import MelStore
-from engine.training.loop import Schedule, fit, generator_for
+from engine.training.loop import Schedule, fit
 from engine.training.losses import similarities, soft_contrastive
 
 SHAPES = ((86, 72), (172, 36))  # (frames, clips a batch): equal work a step
@@ -94,6 +100,21 @@ def encoder_loss(
     return loss
 
 
+@torch.no_grad()
+def centre(net: AudioNet, store: MelStore, indices: Sequence[int]) -> None:
+    """Shift the output so that the training sounds' mean direction is zero.
+
+    A common part of all embeddings would hide differences from every cosine that follows.
+    """
+    total = torch.zeros(net.settings.dim)
+    for index in indices:
+        picture = torch.from_numpy(store.clip(index)[:SEGMENT_FRAMES].T.copy()).float()
+        total += net(*segments(picture))[0]
+    last = net.head[-1]
+    assert isinstance(last, nn.Linear)
+    last.bias.sub_(total / len(indices))
+
+
 @torch.inference_mode()
 def embed_all(net: AudioNet, store: MelStore, on_step: StepCallback) -> Tensor:
     """Return the unit embedding of every clip of the store, (N, dim)."""
@@ -103,6 +124,3 @@ def embed_all(net: AudioNet, store: MelStore, on_step: StepCallback) -> Tensor:
         rows.append(embed_picture(net, picture))
         on_step(index + 1, len(store))
     return torch.stack(rows)
-
-
-__all__ = ["EncoderData", "embed_all", "encoder_loss", "generator_for", "train"]

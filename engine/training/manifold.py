@@ -21,7 +21,7 @@ from engine.training.batches import draw
 from engine.training.loop import Schedule, fit
 from engine.training.losses import ccmr_mask, contrastive, cosine_distance
 
-BATCH = 256
+BATCH = 192
 PICTURED = 0.35  # share of pairs whose image-space side is a picture, where the class has one
 NOISE = 0.3  # length of the noise on a unit vector: words and pictures never seen
 

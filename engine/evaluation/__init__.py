@@ -1,0 +1,1 @@
+"""Judging packs and what they generate; imported by nothing that the product runs."""

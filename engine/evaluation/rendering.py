@@ -1,0 +1,65 @@
+"""Everything a pack can be asked to sound, for evaluation: words, embeddings, real sounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.cmss import SourceEmbedding, source_semantics
+from engine.models.loading import LoadedPack
+from engine.models.saving import StarterParts
+from engine.perception.mel import MEL, log_mel
+from engine.steps import no_steps
+from engine.synthesis.latent_flow import EFFORTS
+from engine.synthesis.vocoder import griffin_lim, mel_to_magnitudes
+
+Wave = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """A pack, and the same networks where only evaluation looks inside."""
+
+    pack: LoadedPack
+    parts: StarterParts
+
+    def from_text(self, text: str, seconds: float, seed: int) -> Wave:
+        """Return what the engine renders for a text source, at the decoder's rate."""
+        return self.from_embedding(self.semantics(text), seconds, seed)
+
+    def semantics(self, text: str) -> Tensor:
+        """Return a_src (clap_dim,) of a text source."""
+        source = SourceEmbedding("clip", self.pack.texts.encode([text])[0])
+        return source_semantics(self.pack.ssv2a, [source])[0]
+
+    def from_embedding(self, a: Tensor, seconds: float, seed: int) -> Wave:
+        """Return the final-quality sound of an audio embedding."""
+        decoder = self.pack.decoder
+        length = min(max(seconds, decoder.min_s), decoder.max_s)
+        return decoder.decode(a, length, seed, "final", no_steps)
+
+    @torch.inference_mode()
+    def through_codec(self, wave: Wave, seed: int) -> Wave:
+        """Return a real sound after codec and vocoder: what a perfect generator would give."""
+        picture = log_mel(torch.from_numpy(wave))
+        codec = self.parts.codec
+        mels = codec.decode(codec.encode(picture.unsqueeze(0)))[0][:, : picture.shape[1]]
+        source = torch.Generator().manual_seed(seed)
+        rebuilt = griffin_lim(mel_to_magnitudes(mels), EFFORTS["final"].iterations, source)
+        return np.asarray(rebuilt[: len(wave)].numpy(), dtype=np.float32)
+
+
+def edge_ratio(picture: Tensor, patch: int) -> float:
+    """Return the mean step between frames at patch edges over that inside patches; 1 is no stripes.
+
+    Only frames above silence count.
+    """
+    steps = picture.diff(dim=1).abs()
+    loud = (picture[:, 1:] > MEL.log_floor + 0.5).any(dim=0)
+    at_edge = (torch.arange(1, picture.shape[1]) % patch) == 0
+    edge, inside = steps[:, loud & at_edge], steps[:, loud & ~at_edge]
+    return float(edge.mean() / inside.mean()) if edge.numel() and inside.numel() else 1.0

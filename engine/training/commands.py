@@ -1,0 +1,117 @@
+"""``wildtrack train``: the commands that make a pack."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import click
+
+from engine.steps import StepCallback
+
+SAY_EVERY_S = 15.0
+_folder = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group()
+def train() -> None:
+    """Train model packs from a folder of sounds, texts and pictures."""
+
+
+@train.command()
+@click.option("--data", type=_folder, required=True, help="Corpus; see docs/training-data.md.")
+@click.option(
+    "--work",
+    type=_folder,
+    default=Path("build/starter"),
+    show_default=True,
+    help="Results between stages and checkpoints; a stopped training goes on from here.",
+)
+@click.option("--out", type=_folder, help="The pack.  [default: presets/packs/starter]")
+@click.option(
+    "--generator-steps", type=click.IntRange(1, 10_000_000), help="Length of the longest stage."
+)
+@click.option("--tiny", is_flag=True, help="Small networks and three steps a stage: a dry run.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+def starter(
+    data: Path,
+    work: Path,
+    out: Path | None,
+    generator_steps: int | None,
+    tiny: bool,
+    as_json: bool,
+) -> None:
+    """Train the starter pack, stage by stage; run it again to go on after a stop."""
+    from engine.models.pack import pack_folder  # noqa: PLC0415 - torch is slow to import
+    from engine.training.plan import starter_plan, tiny_plan  # noqa: PLC0415
+    from engine.training.stages import Run, run_all  # noqa: PLC0415
+
+    plan = (tiny_plan() if tiny else starter_plan()).with_generator_steps(generator_steps)
+    pack = out or pack_folder() / "starter"
+    started = time.monotonic()
+    with nullcontext() if as_json else _Shown() as shown:
+        run_all(Run(data, work, plan), pack, shown.stage if shown else _silent)
+    seconds = round(time.monotonic() - started, 1)
+    result = {"pack": str(pack), "seconds": seconds}
+    click.echo(json.dumps(result) if as_json else f"The pack is in {pack} ({seconds:g} s).")
+
+
+@train.command()
+@click.option("--data", type=_folder, required=True, help="The corpus of the training run.")
+@click.option("--work", type=_folder, default=Path("build/starter"), show_default=True)
+@click.option("--pack", type=_folder, help="The pack.  [default: presets/packs/starter]")
+@click.option(
+    "--sheet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("docs/starter-sheet.png"),
+    show_default=True,
+    help="Spectrograms of 30 classes, real and generated.",
+)
+def report(data: Path, work: Path, pack: Path | None, sheet: Path) -> None:
+    """Measure the starter pack on held-out sounds and write its model card."""
+    from engine.evaluation.report import write_report  # noqa: PLC0415
+    from engine.models.pack import pack_folder  # noqa: PLC0415
+    from engine.training.plan import starter_plan  # noqa: PLC0415
+    from engine.training.stages import Run  # noqa: PLC0415
+
+    folder = pack or pack_folder() / "starter"
+    with _Shown() as shown:
+        write_report(Run(data, work, starter_plan()), folder, sheet, shown.stage)
+    click.echo(f"The model card is {folder / 'README.md'}, the sheet {sheet}.")
+
+
+def _silent(_: str) -> StepCallback:
+    from engine.steps import no_steps  # noqa: PLC0415
+
+    return no_steps
+
+
+class _Shown:
+    """One bar a stage on a terminal; a line now and then where the output is piped."""
+
+    def __enter__(self) -> _Shown:
+        from rich.progress import Progress  # noqa: PLC0415
+
+        self._progress = Progress(disable=not sys.stderr.isatty())
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def stage(self, name: str) -> StepCallback:
+        """Return the callback of a stage that begins now."""
+        bar = self._progress.add_task(name)
+        said = time.monotonic()
+
+        def on_step(step: int, of: int) -> None:
+            nonlocal said
+            self._progress.update(bar, completed=step, total=of)
+            if self._progress.disable and (time.monotonic() - said > SAY_EVERY_S or step == of):
+                click.echo(f"{name}: {step} of {of}", err=True)
+                said = time.monotonic()
+
+        return on_step

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.training.corpus import read_clips, read_pictures
+from engine.training.licences import is_trainable
+from engine.training.pictures import matches, trainable
+from osc_bridge.errors import BadCorpus, FileMissing
+
+
+@pytest.mark.parametrize("licence", ["CC0", "GPL-2+", "CC-BY-SA-3.0", "CC0/PD", "text:PD|GPL-3"])
+def test_compatible_licences_may_shape_the_weights(licence: str) -> None:
+    assert is_trainable(licence)
+
+
+@pytest.mark.parametrize(
+    "licence", ["GPL-2", "text:GPL-2.", "text:PD|GPL-2|BSD", "Artistic", "text:CHECK:BSD", ""]
+)
+def test_unclear_or_incompatible_licences_may_not(licence: str) -> None:
+    assert not is_trainable(licence)
+
+
+def test_only_the_train_split_with_a_fit_licence_is_trained_on(corpus: Path) -> None:
+    chosen = [clip.path.name for clip in read_clips(corpus) if clip.trainable]
+    assert chosen == ["a.wav", "b.wav", "c.wav"]
+
+
+def test_pictures_of_held_out_packages_are_not_trained_on(corpus: Path) -> None:
+    clips, pictures = read_clips(corpus), read_pictures(corpus)
+    chosen = trainable(pictures, clips)
+    assert [picture.name for picture in chosen] == ["red.png"]
+    assert matches(clips, chosen) == [[], [], [0], [0], [], [0]]
+
+
+def test_a_missing_corpus_says_where_the_layout_is_described(tmp_path: Path) -> None:
+    with pytest.raises(FileMissing, match=r"docs/training-data\.md"):
+        read_clips(tmp_path)
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sounds.csv").write_text("file,split\na.wav,train\n")
+    with pytest.raises(BadCorpus, match="duration_s, text"):
+        read_clips(tmp_path)
