@@ -6,6 +6,7 @@ Matplotlib's object-oriented interface with the Agg canvas: no pyplot, no state,
 from __future__ import annotations
 
 import io
+import textwrap
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -158,9 +159,9 @@ def _draw_tracks(figure: Figure, grid: GridSpec, tracks: Sequence[Track]) -> Non
 def _draw_label(axes: Axes, track: Track) -> None:
     axes.axis("off")
     axes.add_patch(Rectangle((0, 0.1), 0.035, 0.8, color=track.colour, transform=axes.transAxes))
-    axes.text(0.1, 0.62, _short(track.title, 19), size=11, color=INK, weight="bold", va="center",
+    axes.text(0.1, 0.65, _two_lines(track.title), size=10, color=INK, weight="bold", va="center",
               transform=axes.transAxes, parse_math=False)  # fmt: skip
-    axes.text(0.1, 0.3, track.detail, size=8, color=FAINT, va="center", transform=axes.transAxes,
+    axes.text(0.1, 0.26, track.detail, size=7.5, color=FAINT, va="center", transform=axes.transAxes,
               parse_math=False, linespacing=1.4)  # fmt: skip
 
 
@@ -213,6 +214,10 @@ def _draw_scale(figure: Figure, grid: GridSpec, image: AxesImage) -> None:
     scale.ax.tick_params(colors=FAINT, labelsize=8, length=2)
     scale.ax.set_title("dB", color=FAINT, size=8, pad=3)
     scale.outline.set_visible(False)
+
+
+def _two_lines(title: str) -> str:
+    return "\n".join(textwrap.wrap(_short(title, 38), 20, max_lines=2, placeholder="…"))
 
 
 def _short(text: str, longest: int) -> str:

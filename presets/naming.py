@@ -25,6 +25,7 @@ MAX_NAME_BYTES: Final = 200
 NOTHING: Final = "NONE"
 """What UCS writes into a field that has no value."""
 
+_ARTICLES: Final = frozenset({"a", "an", "the"})
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*_]+')
 
 
@@ -112,7 +113,8 @@ def _cut_bytes(text: str, longest: int) -> str:
 
 def _words(label: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", label.lower()).encode("ascii", "ignore").decode()
-    return [_singular(word) for word in re.findall(r"[a-z0-9]+", plain)[:200]]
+    words = re.findall(r"[a-z0-9]+", plain)[:200]
+    return [_singular(word) for word in words if word not in _ARTICLES]
 
 
 def _singular(word: str) -> str:

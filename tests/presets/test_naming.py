@@ -39,6 +39,7 @@ def test_every_class_the_starter_knows_has_a_category(label: str) -> None:
         ("footsteps on gravel", "FEETHmn"),
         ("machine gun", "GUNAuto"),
         ("rain on window", "RAINGlas"),
+        ("Rain on the windows", "RAINGlas"),
         ("dripping tap", "WATRDrip"),
         ("electric guitar", "MUSCStr"),
         ("Straßenbahn", FALLBACK_CAT_ID),
