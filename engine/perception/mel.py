@@ -57,7 +57,7 @@ def filterbank(settings: MelSettings = MEL) -> Tensor:
 
 
 def _hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Slaney's scale (Auditory Toolbox, 1998): linear below 1 kHz, then 27 mels for a factor 6.4."""
+    """Slaney's scale (Auditory Toolbox, 1998): linear below 1 kHz, then 27 mels a factor 6.4."""
     linear = hz * 3 / 200
     return np.where(hz < 1000, linear, 15 + 27 * np.log(np.maximum(hz, 1.0) / 1000) / np.log(6.4))
 

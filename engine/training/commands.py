@@ -61,7 +61,13 @@ def starter(
 
 @train.command()
 @click.option("--data", type=_folder, required=True, help="The corpus of the training run.")
-@click.option("--work", type=_folder, default=Path("build/starter"), show_default=True)
+@click.option(
+    "--work",
+    type=_folder,
+    default=Path("build/starter"),
+    show_default=True,
+    help="Folder of that run's results between stages.",
+)
 @click.option("--pack", type=_folder, help="The pack.  [default: presets/packs/starter]")
 @click.option(
     "--sheet",
