@@ -7,7 +7,7 @@ to the sources that are active at that moment: the stems, each at its start, add
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Wave = NDArray[np.float32]
     Signal = NDArray[np.float64]
-    Spectrum = NDArray[np.complex128]
+    Spectrum = NDArray[np.complex64]
 
 FFT_SAMPLES = 2048
 HOP_SAMPLES = 512
@@ -26,6 +26,8 @@ FADE_SAMPLES = 240
 """5 ms at 48 kHz: how a stem that starts or ends inside the mix is faded there."""
 
 _POWER_FLOOR = 1e-10
+_OVERLAP_GAIN = FFT_SAMPLES / HOP_SAMPLES / 2
+"""What the squared windows of overlapping frames add up to."""
 
 
 @dataclass(frozen=True)
@@ -51,57 +53,61 @@ def share_mix(mix: Wave, placed: Sequence[PlacedStem]) -> SharedMix:
     Where no stem is active the mix is silent, too. A stem is cut at the end of the mix and is
     zero outside its own length; the sum differs from the mix by float32 rounding alone.
     """
-    length = len(mix)
-    total_gate = np.zeros(length)
-    peak_gate = np.zeros(length)
-    for stem in placed:
-        gate = _gate(stem, length)
-        total_gate += gate
-        np.maximum(peak_gate, gate, out=peak_gate)
-    gated = (mix * peak_gate).astype(np.float32)
-    shares = list(_masked(gated, placed))
-    residual = gated - np.sum(shares, axis=0) if shares else np.zeros(length)
-    spread = np.divide(residual, total_gate, out=np.zeros(length), where=total_gate > 0)
+    gates = [_gate(stem, len(mix)) for stem in placed]
+    gated = mix * _highest(gates, len(mix))
+    shares = _masked(gated, placed, gates)
+    residual = gated - _sum(shares, len(mix))
+    active = _sum(gates, len(mix))
+    spread = np.divide(residual, active, out=np.zeros_like(residual), where=active > 0)
     stems = [
-        _cut(share + _gate(stem, length) * spread, stem)
-        for share, stem in zip(shares, placed, strict=True)
+        (share + gate * spread)[stem.start_sample : _end(stem, len(mix))].astype(np.float32)
+        for share, gate, stem in zip(shares, gates, placed, strict=True)
     ]
     return SharedMix(gated, tuple(stems))
 
 
-def _masked(mix: Wave, placed: Sequence[PlacedStem]) -> Iterator[Signal]:
-    """Yield each stem's gated share of the mix (N,), in two passes so memory stays small."""
-    length = len(mix)
-    spectrum = _stft(mix.astype(np.float64))
-    total = np.zeros(spectrum.shape)
-    for stem in placed:
-        total += _power(stem, length)
-    for stem in placed:
-        share = _istft(spectrum * (_power(stem, length) / total), length)
-        yield share * _gate(stem, length)
+def _masked(mix: Wave, placed: Sequence[PlacedStem], gates: Sequence[Wave]) -> list[Wave]:
+    """Return each stem's share of the mix (N,): masked in frequency, then gated in time."""
+    powers = [_power(stem, gate) for stem, gate in zip(placed, gates, strict=True)]
+    if not powers:
+        return []
+    ratio = _stft(mix) / np.sum(powers, axis=0)
+    return [
+        _istft(ratio * power, len(mix)) * gate for power, gate in zip(powers, gates, strict=True)
+    ]
 
 
-def _power(stem: PlacedStem, length: int) -> Signal:
+def _power(stem: PlacedStem, gate: Wave) -> Wave:
     """Return the stem's power (frames, bins) at its place; the floor shares silence equally."""
-    signal = np.zeros(length)
-    end = _end(stem, length)
-    signal[stem.start_sample : end] = stem.wave[: end - stem.start_sample]
-    spectrum = _stft(signal * (stem.weight * _gate(stem, length)))
-    power: Signal = np.square(spectrum.real) + np.square(spectrum.imag) + _POWER_FLOOR
-    return power
+    signal = gate * np.float32(stem.weight)
+    end = _end(stem, len(gate))
+    signal[stem.start_sample : end] *= stem.wave[: end - stem.start_sample]
+    spectrum = _stft(signal)
+    return np.square(spectrum.real) + np.square(spectrum.imag) + np.float32(_POWER_FLOOR)
 
 
 def _end(stem: PlacedStem, length: int) -> int:
     return min(length, stem.start_sample + len(stem.wave))
 
 
-def _cut(signal: Signal, stem: PlacedStem) -> Wave:
-    return signal[stem.start_sample : _end(stem, len(signal))].astype(np.float32)
+def _sum(signals: Sequence[Wave], length: int) -> Signal:
+    """Return the sum (N,) in double precision."""
+    total = np.zeros(length)
+    for signal in signals:
+        total += signal
+    return total
 
 
-def _gate(stem: PlacedStem, length: int) -> Signal:
+def _highest(signals: Sequence[Wave], length: int) -> Wave:
+    highest = np.zeros(length, dtype=np.float32)
+    for signal in signals:
+        np.maximum(highest, signal, out=highest)
+    return highest
+
+
+def _gate(stem: PlacedStem, length: int) -> Wave:
     """Return 1 where the stem is active and 0 elsewhere (N,), with fades inside the mix."""
-    gate = np.zeros(length)
+    gate = np.zeros(length, dtype=np.float32)
     start, end = stem.start_sample, _end(stem, length)
     gate[start:end] = 1.0
     fade = min(FADE_SAMPLES, (end - start) // 2)
@@ -113,23 +119,24 @@ def _gate(stem: PlacedStem, length: int) -> Signal:
     return gate
 
 
-def _window() -> Signal:
+def _window() -> Wave:
     """Return the square root of a periodic Hann window: used before and after."""
-    return np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT_SAMPLES) / FFT_SAMPLES))
+    phase = 2 * np.pi * np.arange(FFT_SAMPLES) / FFT_SAMPLES
+    return np.sqrt(0.5 - 0.5 * np.cos(phase)).astype(np.float32)
 
 
-def _stft(signal: Signal) -> Spectrum:
+def _stft(signal: Wave) -> Spectrum:
     """Return the spectrum (frames, bins) of a signal (N,), padded by one window on each side."""
     padded = np.pad(signal, (FFT_SAMPLES, 2 * FFT_SAMPLES))
     frames = np.lib.stride_tricks.sliding_window_view(padded, FFT_SAMPLES)[::HOP_SAMPLES]
-    return np.fft.rfft(frames * _window(), axis=1)
+    return np.fft.rfft(frames * _window(), axis=1).astype(np.complex64)
 
 
-def _istft(spectrum: Spectrum, length: int) -> Signal:
+def _istft(spectrum: Spectrum, length: int) -> Wave:
     """Return the signal (length,) by weighted overlap and add; the inverse of ``_stft``."""
-    frames = np.fft.irfft(spectrum, n=FFT_SAMPLES, axis=1) * _window()
-    out = np.zeros((len(frames) - 1) * HOP_SAMPLES + FFT_SAMPLES)
-    for index, frame in enumerate(frames):
-        out[index * HOP_SAMPLES : index * HOP_SAMPLES + FFT_SAMPLES] += frame
-    overlap = FFT_SAMPLES / HOP_SAMPLES / 2
-    return out[FFT_SAMPLES : FFT_SAMPLES + length] / overlap
+    frames = np.fft.irfft(spectrum, n=FFT_SAMPLES, axis=1) * (_window() / _OVERLAP_GAIN)
+    hops = frames.reshape(len(frames), -1, HOP_SAMPLES)
+    out = np.zeros((len(frames) + hops.shape[1] - 1, HOP_SAMPLES), dtype=np.float32)
+    for number in range(hops.shape[1]):
+        out[number : number + len(frames)] += hops[:, number]
+    return out.ravel()[FFT_SAMPLES : FFT_SAMPLES + length]
