@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.jobs.job import Caller, Progress
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PROGRAM = "wildtrack"
 _REMEMBERED_JOBS = 256
 
 
@@ -62,7 +62,7 @@ class Handlers:
 
     def _hello(self, _request: schema.Hello, _reply: Reply) -> Result:
         session = str(self._service.config.session)
-        return schema.Welcome(schema.API_MAJOR, schema.API_MINOR, PROGRAM, session, MAX_SOURCES)
+        return schema.Welcome(schema.API_MAJOR, schema.API_MINOR, _program(), session, MAX_SOURCES)
 
     def _status(self, _request: schema.Status, _reply: Reply) -> Result:
         health = self._service.health()
@@ -150,6 +150,14 @@ class Handlers:
 
         yield Caller(reply, report, done, reply.fail)
         reply.on_cancel(cancel)
+
+
+def _program() -> str:
+    """Return the program and its installed version."""
+    try:
+        return f"wildtrack {version('wildtrack')}"
+    except PackageNotFoundError:
+        return "wildtrack (not installed)"
 
 
 def _added(added: Added) -> schema.SourcesAdded:

@@ -79,7 +79,9 @@ NUMBER_FIELDS = {
     "start_sample": NumberField(0, model.MAX_DURATION_SAMPLES - 1, "samples at 48 kHz", whole=True),
 }
 FLAG_FIELDS = ("mute", "solo")
-TEXT_FIELDS = ("label", "chain", "cat_id")
+TEXT_FIELDS = {"label": model.MAX_NAME_CHARACTERS, "chain": 100, "cat_id": 16}
+"""Settable texts and how many characters they may have."""
+
 SETTABLE_FIELDS = (*NUMBER_FIELDS, *FLAG_FIELDS, *TEXT_FIELDS)
 
 
@@ -172,7 +174,7 @@ def _checked(scene: Scene, field: str, value: FieldValue) -> FieldValue:
     if field in TEXT_FIELDS:
         if not isinstance(value, str):
             raise BadArguments(f"{field} is {value!r}; it takes a text.")
-        return clean_text(value, field, model.MAX_NAME_CHARACTERS)
+        return clean_text(value, field, TEXT_FIELDS[field])
     raise BadArguments(
         f"A source has no settable field {field!r}; the fields are {', '.join(SETTABLE_FIELDS)}."
     )
