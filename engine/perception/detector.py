@@ -20,7 +20,7 @@ from engine.perception import objectness
 from engine.perception.base import MAX_REGIONS, Box, Region
 from engine.perception.efficientnet import to_input
 from engine.perception.image import EfficientNetImageEncoder, flatten, letterbox
-from engine.perception.segments import Proposal, patches, proposals
+from engine.perception.segments import part_boxes, patches
 from engine.perception.windows import Windows
 from engine.steps import StepCallback, no_steps
 
@@ -30,9 +30,8 @@ PATCH_PX = 6
 MIN_SHARE, MAX_SHARE = 0.006, 0.8
 MIN_LOGIT = 0.0
 MAX_IOU = 0.3
-MAX_CONTAINED = 0.8
 _STRIDE_PX = 32
-_STEPS = 3 + MAX_REGIONS
+_STEPS = 2 + MAX_REGIONS
 
 
 class SegmentDetector:
@@ -42,40 +41,39 @@ class SegmentDetector:
         self._images = images
 
     def detect(self, image: Image.Image, on_step: StepCallback = no_steps) -> list[Region]:
-        """Return regions, best first; the whole picture if nothing stands out."""
+        """Return regions, best first; at least one, the whole of an even picture."""
         picture = flatten(image)
+        boxes = propose(picture)
         on_step(1, _STEPS)
-        parts = propose(picture)
+        best = self.best(picture, boxes)
         on_step(2, _STEPS)
-        boxes, scores = self._best(picture, parts)
-        on_step(3, _STEPS)
         regions = []
-        for done, (box, score) in enumerate(zip(boxes, scores, strict=True), start=4):
+        for done, (box, score) in enumerate(best, start=3):
             regions.append(Region(box, self._name(picture, box), score))
             on_step(done, _STEPS)
         on_step(_STEPS, _STEPS)
         return regions
 
-    def _best(
-        self, picture: Image.Image, parts: Sequence[Proposal]
-    ) -> tuple[list[Box], list[float]]:
-        if not parts:
-            return [(0, 0, *picture.size)], [0.5]
-        windows = Windows(np.array([part.box for part in parts], float), *picture.size)
-        found = objectness.logits(windows, parts, self._maps(picture), _lab(picture))
+    def best(self, picture: Image.Image, boxes: Sequence[Box]) -> list[tuple[Box, float]]:
+        """Return the boxes that hold a thing, with a score in 0..1, best first."""
+        if not boxes:
+            return [((0, 0, *picture.size), 0.5)]
+        windows, maps, grey = self.evidence(picture, boxes)
+        found = objectness.logits(windows, maps, grey)
         chosen = [i for i in separate(windows.boxes, found) if found[i] >= MIN_LOGIT]
-        if not chosen:
-            chosen = [int(found.argmax())]
-        return [parts[i].box for i in chosen], [float(1 / (1 + np.exp(-found[i]))) for i in chosen]
+        return [
+            (boxes[i], float(1 / (1 + np.exp(-found[i])))) for i in chosen or [int(found.argmax())]
+        ]
 
-    def _maps(self, picture: Image.Image) -> list[NDArray[np.float32]]:
-        scale = NETWORK_PX / max(picture.size)
-        width, height = (
-            max(1, round(side * scale / _STRIDE_PX)) * _STRIDE_PX for side in picture.size
-        )
-        resized = picture.resize((width, height), Image.Resampling.BICUBIC)
-        stages = self._images.classifier.stages(to_input(resized)[None])
-        return [stage[0].numpy() for stage in stages]
+    def evidence(
+        self, picture: Image.Image, boxes: Sequence[Box]
+    ) -> tuple[Windows, list[NDArray[np.float32]], NDArray[np.float32]]:
+        """Return what `objectness` judges ``boxes`` by: windows, maps and lightness."""
+        windows = Windows(np.array(boxes, np.float64), *picture.size)
+        seen = picture.resize(_network_size(picture), Image.Resampling.BICUBIC)
+        stages = self._images.classifier.stages(to_input(seen)[None])
+        grey = np.asarray(seen.convert("L"), np.float32)
+        return windows, [stage[0].numpy() for stage in stages], grey
 
     def _name(self, picture: Image.Image, box: Box) -> str:
         classifier = self._images.classifier
@@ -89,32 +87,33 @@ def load_detector(images: EfficientNetImageEncoder) -> SegmentDetector:
     return SegmentDetector(images)
 
 
-def propose(picture: Image.Image) -> list[Proposal]:
-    """Return distinct parts of a picture (RGB) of a sensible size, boxes in its pixels."""
-    lab, rgb = _soft(_lab(picture)), _soft(_small(picture))
-    found = [
-        *proposals(lab, patches(lab, scale=0.3, min_size=PATCH_PX)),
-        *proposals(rgb, patches(rgb, scale=1.0, min_size=PATCH_PX)),
-    ]
-    down, across = picture.height / rgb.shape[0], picture.width / rgb.shape[1]
-    distinct: dict[Box, Proposal] = {}
-    for part in found:
-        x0, y0, x1, y1 = part.box
-        box = (round(x0 * across), round(y0 * down), round(x1 * across), round(y1 * down))
-        scaled = Proposal(box, part.fill, part.born, part.died)
-        if _sensible(box, picture) and _stands_out_more(scaled, distinct.get(box)):
-            distinct[box] = scaled
-    return list(distinct.values())
+def propose(picture: Image.Image) -> list[Box]:
+    """Return the boxes of coherent parts of a picture (RGB), of a sensible size."""
+    rgb = _small(picture)
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB) / np.float32(100)
+    found = {
+        _enlarged(box, rgb.shape, picture)
+        for colour, scale in ((lab, 0.3), (rgb, 1.0))
+        for box in _parts(colour, scale)
+    }
+    return sorted(box for box in found if _sensible(box, picture))
+
+
+def _parts(colour: NDArray[np.float32], scale: float) -> list[Box]:
+    soft = cv2.GaussianBlur(colour, (0, 0), 0.6).astype(np.float32)
+    return part_boxes(soft, patches(soft, scale, PATCH_PX))
+
+
+def _enlarged(box: Box, shape: tuple[int, ...], picture: Image.Image) -> Box:
+    down, across = picture.height / shape[0], picture.width / shape[1]
+    x0, y0, x1, y1 = box
+    return round(x0 * across), round(y0 * down), round(x1 * across), round(y1 * down)
 
 
 def _sensible(box: Box, picture: Image.Image) -> bool:
     width, height = box[2] - box[0], box[3] - box[1]
     share = width * height / (picture.width * picture.height)
     return MIN_SHARE <= share <= MAX_SHARE and min(width, height) >= max(picture.size) / 40
-
-
-def _stands_out_more(part: Proposal, other: Proposal | None) -> bool:
-    return other is None or part.died - part.born < other.died - other.born
 
 
 def separate(boxes: NDArray[np.float64], scores: NDArray[np.float64]) -> list[int]:
@@ -124,20 +123,17 @@ def separate(boxes: NDArray[np.float64], scores: NDArray[np.float64]) -> list[in
     while alive.any() and len(chosen) < MAX_REGIONS:
         best = int(np.where(alive, scores, -np.inf).argmax())
         chosen.append(best)
-        iou, contained = _overlaps(boxes[best], boxes)
-        alive &= (iou <= MAX_IOU) & (contained <= MAX_CONTAINED)
+        alive &= _iou(boxes[best], boxes) <= MAX_IOU
         alive[best] = False
     return chosen
 
 
-def _overlaps(
-    box: NDArray[np.float64], boxes: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return intersection over union, and over the smaller of the two, with each of ``boxes``."""
+def _iou(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
     common = np.clip(sides, 0, None).prod(1)
     area, areas = (box[2:] - box[:2]).prod(), (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    return common / (area + areas - common), common / np.minimum(area, areas)
+    ratio: NDArray[np.float64] = common / (area + areas - common)
+    return ratio
 
 
 def _small(picture: Image.Image) -> NDArray[np.float32]:
@@ -148,9 +144,7 @@ def _small(picture: Image.Image) -> NDArray[np.float32]:
     return shrunk.astype(np.float32) / np.float32(255)
 
 
-def _lab(picture: Image.Image) -> NDArray[np.float32]:
-    return (cv2.cvtColor(_small(picture), cv2.COLOR_RGB2LAB) / 100).astype(np.float32)
-
-
-def _soft(colour: NDArray[np.float32]) -> NDArray[np.float32]:
-    return cv2.GaussianBlur(colour, (0, 0), 0.6).astype(np.float32)
+def _network_size(picture: Image.Image) -> tuple[int, int]:
+    scale = NETWORK_PX / max(picture.size) / _STRIDE_PX
+    width, height = (max(1, round(side * scale)) * _STRIDE_PX for side in picture.size)
+    return width, height

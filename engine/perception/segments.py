@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.perception.base import Box
+
 Labels = NDArray[np.int32]
 Floats = NDArray[np.float32]
 
@@ -83,36 +85,16 @@ class _Forest:
         self._size[a] += self._size[b]
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """A part that existed for a while.
-
-    ``fill`` is its share of its box; ``born`` and ``died`` are the likenesses (0 to 4) of the two
-    parts it was made of, and of it and the part it went up in. A thing is born of like parts and
-    is unlike all around it.
-    """
-
-    box: tuple[int, int, int, int]
-    fill: float
-    born: float
-    died: float
-
-
 @dataclass
 class _Part:
-    box: tuple[int, int, int, int]
+    box: Box
     size: int
     histogram: Floats
     neighbours: set[int]
-    born: float
-
-    def ended(self, died: float) -> Proposal:
-        x0, y0, x1, y1 = self.box
-        return Proposal(self.box, self.size / ((x1 - x0) * (y1 - y0)), self.born, died)
 
 
-def proposals(colour: Floats, labels: Labels) -> list[Proposal]:
-    """Return all patches of ``labels`` (H, W) and all their unions on the way to one whole."""
+def part_boxes(colour: Floats, labels: Labels) -> list[Box]:
+    """Return the boxes of all patches of ``labels`` (H, W) and of all unions up to the whole."""
     parts = _initial_parts(colour, labels)
     queue = [
         (-_alike(parts[a], parts[b], labels.size), a, b)
@@ -121,19 +103,18 @@ def proposals(colour: Floats, labels: Labels) -> list[Proposal]:
         if a < b
     ]
     heapq.heapify(queue)
-    found = []
+    boxes = [part.box for part in parts.values()]
     fresh = len(parts)
     while queue:
-        distance, a, b = heapq.heappop(queue)
+        _, a, b = heapq.heappop(queue)
         if a not in parts or b not in parts:
             continue
-        first, second = parts.pop(a), parts.pop(b)
-        found += [first.ended(-distance), second.ended(-distance)]
-        parts[fresh] = _union(first, second, {a, b}, -distance)
+        parts[fresh] = _union(parts.pop(a), parts.pop(b), {a, b})
+        boxes.append(parts[fresh].box)
         for n in _rewire(parts, fresh, {a, b}):
             heapq.heappush(queue, (-_alike(parts[n], parts[fresh], labels.size), n, fresh))
         fresh += 1
-    return found + [part.ended(0.0) for part in parts.values()]
+    return boxes
 
 
 def _rewire(parts: dict[int, _Part], union: int, old: set[int]) -> list[int]:
@@ -157,7 +138,6 @@ def _initial_parts(colour: Floats, labels: Labels) -> dict[int, _Part]:
             int(sizes[i]),
             bins[i],
             touching.get(i, set()),
-            born=4.0,
         )
         for i in range(count)
     }
@@ -209,7 +189,7 @@ def _alike(a: _Part, b: _Part, area: int) -> float:
     return colour + (1.0 - (a.size + b.size) / area) + (1.0 - hole / area)
 
 
-def _around(a: _Part, b: _Part) -> tuple[int, int, int, int]:
+def _around(a: _Part, b: _Part) -> Box:
     return (
         min(a.box[0], b.box[0]),
         min(a.box[1], b.box[1]),
@@ -218,8 +198,8 @@ def _around(a: _Part, b: _Part) -> tuple[int, int, int, int]:
     )
 
 
-def _union(a: _Part, b: _Part, both: set[int], born: float) -> _Part:
+def _union(a: _Part, b: _Part, both: set[int]) -> _Part:
     size = a.size + b.size
     share = np.float32(a.size / size)
     histogram = a.histogram * share + b.histogram * (1 - share)
-    return _Part(_around(a, b), size, histogram, (a.neighbours | b.neighbours) - both, born)
+    return _Part(_around(a, b), size, histogram, (a.neighbours | b.neighbours) - both)

@@ -1,10 +1,12 @@
 """How often the detector finds both of two cut-outs pasted on a background.
 
     python tests/benchmarks/detection.py --corpus DIR [--side held] [--count 100] [--sheet out.png]
+    python tests/benchmarks/detection.py --corpus DIR --side dev --seed 11 --fit
 
 The corpus is a folder with ``images.csv`` (columns file, role, alpha) and the pictures it names.
 Cut-outs and backgrounds are split by a hash of their names: everything in the detector was chosen
-on the ``dev`` side; the ``held`` side is for measuring only.
+on the ``dev`` side; the ``held`` side is for measuring only. ``--fit`` prints the weights of
+`engine.perception.objectness`.
 """
 
 from __future__ import annotations
@@ -18,12 +20,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from engine.perception import objectness
 from engine.perception.base import Box, Detector, Region
+from engine.perception.detector import SegmentDetector, load_detector, propose
+from engine.perception.image import load_image_encoder
+from engine.perception.text import load_text_encoder
 
 MIN_IOU = 0.3
 SIDES = ("dev", "held")
+MEASURED_SIZES = (0.25, 0.6)
+FITTED_SIZES = (0.2, 0.75)
 
 
 @dataclass(frozen=True)
@@ -48,22 +58,26 @@ def _side(name: str) -> str:
     return SIDES[int(hashlib.sha256(name.encode()).hexdigest(), 16) % 2]
 
 
-def composites(corpus: Path, side: str, count: int, seed: int) -> Iterator[Composite]:
+def composites(
+    corpus: Path, side: str, count: int, seed: int, sizes: tuple[float, float] = MEASURED_SIZES
+) -> Iterator[Composite]:
     """Yield pictures with two cut-outs at random places and sizes that do not overlap.
 
-    The longer edge of a cut-out is 25 to 60 % of the background's shorter edge.
+    ``sizes`` bounds the longer edge of a cut-out over the background's shorter edge.
     """
     rng = random.Random(seed)
     cutouts = pictures(corpus, "cutouts", side)
     backgrounds = pictures(corpus, "backgrounds", side)
     for _ in range(count):
         ground = Image.open(rng.choice(backgrounds)).convert("RGB")
-        yield _compose(ground, rng.sample(cutouts, 2), rng)
+        yield _compose(ground, rng.sample(cutouts, 2), sizes, rng)
 
 
-def _compose(ground: Image.Image, files: Sequence[Path], rng: random.Random) -> Composite:
+def _compose(
+    ground: Image.Image, files: Sequence[Path], sizes: tuple[float, float], rng: random.Random
+) -> Composite:
     while True:
-        things = [_scaled(file, ground, rng) for file in files]
+        things = [_scaled(file, rng.uniform(*sizes) * min(ground.size)) for file in files]
         boxes = [_place(thing, ground, rng) for thing in things]
         if not _touch(boxes[0], boxes[1]):
             break
@@ -73,11 +87,11 @@ def _compose(ground: Image.Image, files: Sequence[Path], rng: random.Random) -> 
     return Composite(picture, tuple(boxes), tuple(file.stem for file in files))
 
 
-def _scaled(file: Path, ground: Image.Image, rng: random.Random) -> Image.Image:
+def _scaled(file: Path, longer_px: float) -> Image.Image:
     thing = Image.open(file).convert("RGBA")
     solid = thing.getchannel("A").point(lambda alpha: 255 if alpha > 32 else 0).getbbox()
     thing = thing.crop(solid)
-    scale = rng.uniform(0.25, 0.6) * min(ground.size) / max(thing.size)
+    scale = longer_px / max(thing.size)
     return thing.resize((max(8, round(thing.width * scale)), max(8, round(thing.height * scale))))
 
 
@@ -163,20 +177,56 @@ def report(outcomes: Sequence[Outcome]) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Examples:
+    """The boxes proposed in one composite: their cues (N, K), and IoU with the nearest thing."""
+
+    names: tuple[str, ...]
+    cues: NDArray[np.float64]
+    overlap: NDArray[np.float64]
+
+
+def examples(detector: SegmentDetector, case: Composite) -> Examples:
+    """Return what the judge of boxes learns from one composite."""
+    boxes = propose(case.picture)
+    found = objectness.cues(*detector.evidence(case.picture, boxes))
+    overlap = [max(iou(box, true) for true in case.boxes) for box in boxes]
+    return Examples(tuple(found), np.stack(list(found.values()), 1), np.array(overlap))
+
+
+def fitted(cases: Sequence[Examples]) -> dict[str, float]:
+    """Return weights and bias that tell boxes at IoU >= 0.5 from those below 0.3."""
+    from sklearn.linear_model import LogisticRegression
+
+    cues = np.concatenate([case.cues for case in cases])
+    overlap = np.concatenate([case.overlap for case in cases])
+    weight = np.concatenate([np.full(len(case.overlap), 1 / len(case.overlap)) for case in cases])
+    used, good = (overlap >= 0.5) | (overlap < MIN_IOU), overlap >= 0.5
+    weight[good] *= weight[used & ~good].sum() / weight[good].sum()
+    weight /= weight[used].mean()
+    mean, spread = cues.mean(0), cues.std(0)
+    judge = LogisticRegression(C=0.3, max_iter=2000)
+    judge.fit(((cues - mean) / spread)[used], good[used], sample_weight=weight[used])
+    slopes = judge.coef_[0] / spread
+    weights = dict(zip(cases[0].names, slopes.tolist(), strict=True))
+    return {**weights, "bias": float(judge.intercept_[0] - slopes @ mean)}
+
+
 def main() -> None:
-    from engine.perception.detector import load_detector
-
-    from engine.perception.image import load_image_encoder
-    from engine.perception.text import load_text_encoder
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--side", choices=SIDES, default="held")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--fit", action="store_true")
     options = parser.parse_args()
     detector = load_detector(load_image_encoder(load_text_encoder("cpu"), "cpu"))
+    if options.fit:
+        known = composites(options.corpus, "dev", options.count, options.seed, FITTED_SIZES)
+        for name, weight in fitted([examples(detector, case) for case in known]).items():
+            print(f'        "{name}": {weight:.3f},')
+        return
     cases = list(composites(options.corpus, options.side, options.count, options.seed))
     outcomes, pages = run(detector, cases)
     print(report(outcomes))
