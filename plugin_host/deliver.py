@@ -64,10 +64,8 @@ def deliver(
     _make_folder(out)
     try:
         return _write_numbered(take, items, settings, out, trim_db)
-    except FileExistsError:
-        raise
     except OSError as error:
-        raise _folder_error(out, error) from error
+        raise folder_error(out, error) from error
 
 
 def chain_of(source: TakeSource, settings: DeliverySettings) -> ChainPreset:
@@ -222,10 +220,11 @@ def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _folder_error(out, error) from error
+        raise folder_error(out, error) from error
 
 
-def _folder_error(out: Path, error: OSError) -> SessionNotWritable | DiskFull:
+def folder_error(out: Path, error: OSError) -> SessionNotWritable | DiskFull:
+    """What went wrong while writing into ``out``, with its cure."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"the disk of {out} is full; free some space and deliver again")
     return SessionNotWritable(

@@ -14,7 +14,7 @@ from typing import Final
 from osc_bridge.client import Client
 from osc_bridge.errors import SessionNotWritable
 from osc_bridge.events import Progress
-from plugin_host.deliver import DeliverySettings, deliver
+from plugin_host.deliver import DeliverySettings, deliver, folder_error
 from plugin_host.items import Delivery
 from plugin_host.order import Order
 from plugin_host.picture import draw_delivery
@@ -132,9 +132,11 @@ def _draw(take: Take, delivery: Delivery, on_stage: OnStage) -> Path:
     on_stage("Picture", 0.0)
     try:
         path = draw_delivery(take, delivery)
-    except BaseException:
+    except BaseException as error:
         for file in (*(file.path for file in delivery.files), delivery.sidecar):
             file.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise folder_error(delivery.folder, error) from error
         raise
     on_stage("Picture", 1.0)
     return path
