@@ -56,6 +56,8 @@ def run_engine(config: EngineConfig, ready: Callable[[Ready], None]) -> None:
 
         pack = load_pack(config.pack, config.device)
         load_s = time.perf_counter() - begin_s
+        if stop.is_set():
+            return
         service = EngineService(config, pack)
         warm_up_s = service.warm_up()
         with serving(service, listeners, stop) as server:
