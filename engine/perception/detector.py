@@ -30,6 +30,7 @@ PATCH_PX = 6
 MIN_SHARE, MAX_SHARE = 0.006, 0.8
 MIN_LOGIT = 0.0
 MAX_IOU = 0.3
+MAX_INSIDE = 0.7
 _STRIDE_PX = 32
 _STEPS = 2 + MAX_REGIONS
 
@@ -117,23 +118,31 @@ def _sensible(box: Box, picture: Image.Image) -> bool:
 
 
 def separate(boxes: NDArray[np.float64], scores: NDArray[np.float64]) -> list[int]:
-    """Return the indices of at most ``MAX_REGIONS`` boxes that hardly overlap, best first."""
+    """Return the indices of at most ``MAX_REGIONS`` boxes, best first.
+
+    A box goes if it overlaps a better one by more than ``MAX_IOU``, or if more than ``MAX_INSIDE``
+    of it lies in a better one: then it is a part of that thing.
+    """
     alive = np.ones(len(boxes), bool)
     chosen: list[int] = []
     while alive.any() and len(chosen) < MAX_REGIONS:
         best = int(np.where(alive, scores, -np.inf).argmax())
         chosen.append(best)
-        alive &= _iou(boxes[best], boxes) <= MAX_IOU
+        iou, inside = _overlaps(boxes[best], boxes)
+        alive &= (iou <= MAX_IOU) & (inside <= MAX_INSIDE)
         alive[best] = False
     return chosen
 
 
-def _iou(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+def _overlaps(
+    box: NDArray[np.float64], boxes: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return intersection over union with ``box``, and the share inside it of each smaller box."""
     sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
     common = np.clip(sides, 0, None).prod(1)
     area, areas = (box[2:] - box[:2]).prod(), (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    ratio: NDArray[np.float64] = common / (area + areas - common)
-    return ratio
+    inside = np.where(areas < area, common / areas, 0.0)
+    return common / (area + areas - common), inside
 
 
 def _small(picture: Image.Image) -> NDArray[np.float32]:

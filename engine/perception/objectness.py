@@ -22,27 +22,27 @@ Map = NDArray[np.float32]
 DEPTHS = ("8", "16", "32", "head")
 WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
-        "log_area": 3.329,
-        "unusual_area": -0.586,
-        "stretch": -1.785,
-        "edges_touched": -0.220,
-        "edge_step": 0.190,
-        "edge_core": 0.535,
-        "inside_8": -2.541,
-        "around_8": -4.754,
-        "step_8": -2.703,
-        "inside_16": 0.362,
-        "around_16": -1.572,
-        "step_16": 18.287,
-        "inside_32": 9.508,
-        "around_32": -4.978,
-        "step_32": -4.709,
-        "inside_head": 1.701,
-        "around_head": -2.515,
-        "step_head": 2.471,
+        "log_area": 2.129,
+        "unusual_area": -0.365,
+        "stretch": -1.437,
+        "edges_touched": -0.321,
+        "edge_step": 0.230,
+        "edge_core": 0.808,
+        "inside_8": -0.610,
+        "around_8": -4.690,
+        "step_8": -0.605,
+        "inside_16": -0.579,
+        "around_16": -4.824,
+        "step_16": 13.981,
+        "inside_32": 5.233,
+        "around_32": -4.943,
+        "step_32": 0.808,
+        "inside_head": 5.006,
+        "around_head": -2.583,
+        "step_head": -1.310,
     }
 )
-BIAS = 2.182
+BIAS = 0.750
 _USUAL_SHARE = 0.08
 _EDGE_FLOOR = 1.0
 
