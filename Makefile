@@ -40,6 +40,7 @@ starter: $(STAMP)  ## train the starter pack from the sounds and pictures in DAT
 	@test -f "$(DATA)/sounds.csv" || { \
 	  echo "make starter: no sounds.csv in DATA=$(DATA): give a folder laid out as docs/training-data.md says: make starter DATA=DIR" >&2; exit 3; }
 	$(BIN)/wildtrack train starter --data "$(DATA)"
+	$(BIN)/wildtrack train report --data "$(DATA)"
 
 constraints: $(STAMP)  ## write the versions of .venv into constraints.txt
 	{ sed -n '/^#/p' constraints.txt; $(PIP) freeze --exclude-editable --exclude wildtrack \

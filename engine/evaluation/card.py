@@ -28,6 +28,7 @@ def write_card(figures: Mapping[str, Any]) -> str:
         _retrieval(figures["retrieval"]),
         _weak(figures["judge"]),
         _data(figures["corpus"]),
+        _encoders(figures["encoders"]),
         _licence(),
     ]
     return "\n".join(parts)
@@ -152,6 +153,14 @@ Sounds by class, from file names that nobody checked by ear: {counts}.
 Pictures: {pictures}.
 
 {_table(["Debian package or collection", "licence", "sounds"], rows)}"""
+
+
+def _encoders(encoders: Sequence[Sequence[str]]) -> str:
+    return f"""## What it sees and reads with
+
+Not trained by us and not in this folder: these come as packages of their own.
+
+{_table(["package", "licence", "part"], encoders)}"""
 
 
 def _licence() -> str:

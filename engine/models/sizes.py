@@ -77,7 +77,7 @@ def _ssv2a(clap_dim: int, fold: int, widest: int, slots: int) -> SSV2AConfig:
         clip_dim=TEXT_DIM,
         clap_dim=clap_dim,
         manifold_dim=fold,
-        manifold=ManifoldConfig(layers=layers),
-        generator=GeneratorConfig(layers=layers),
+        manifold=ManifoldConfig(layers=layers, dropout=0.1),
+        generator=GeneratorConfig(layers=layers, dropout=0.1),
         remixer=RemixerConfig(slot=slots, styler=StylerConfig(embed_dim=fold, nhead=8)),
     )

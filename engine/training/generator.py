@@ -18,7 +18,7 @@ from engine.training.batches import crop, draw, uniform
 from engine.training.features import MelStore
 from engine.training.loop import Schedule, fit, muon_and_adamw
 
-WINDOWS = ((12, 96), (22, 56), (43, 28), (86, 14))  # (tokens, clips a batch): equal work a step
+WINDOWS = ((12, 160), (22, 88), (43, 45), (86, 22))  # (tokens, clips a batch): equal work a step
 UNCONDITIONED = 0.12
 PREDICTED = 0.5  # share of conditions that the manifold predicts from words or pictures
 NOISE = 0.35  # length of the noise on the condition

@@ -52,7 +52,7 @@ def muon_and_adamw(blocks: nn.Module, model: nn.Module, rate: float) -> list[Opt
     chosen = {id(p) for p in matrices}
     rest = [p for p in model.parameters() if id(p) not in chosen]
     return [
-        torch.optim.Muon(matrices, lr=rate * 10, weight_decay=0.01, momentum=0.95),
+        torch.optim.Muon(matrices, lr=rate * 10, weight_decay=0.01, momentum=0.95, ns_steps=4),
         torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=0.01),
     ]
 

@@ -21,10 +21,10 @@ class Plan:
     sizes: StarterSizes
     seed: int = 1
     encoder: Schedule = field(default_factory=lambda: Schedule(steps=2600, warmup=60))
-    manifold: Schedule = field(default_factory=lambda: Schedule(steps=1200))
-    remixer: Schedule = field(default_factory=lambda: Schedule(steps=700))
+    manifold: Schedule = field(default_factory=lambda: Schedule(steps=1100, warmup=50, ema=0.99))
+    remixer: Schedule = field(default_factory=lambda: Schedule(steps=500, ema=0.99))
     codec: Schedule = field(default_factory=lambda: Schedule(steps=900))
-    generator: Schedule = field(default_factory=lambda: Schedule(steps=6000, decay=0.4))
+    generator: Schedule = field(default_factory=lambda: Schedule(steps=3000, decay=0.4))
 
     def with_generator_steps(self, steps: int | None) -> Plan:
         """Return the plan with another length of the longest stage."""
