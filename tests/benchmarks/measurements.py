@@ -108,8 +108,8 @@ def _render(of: Mapping[str, Any]) -> str:
         [f"{of['duration_s']:g} s stem, warm, preview", f"{of['preview_s']:.2f} s"],
         ["memory of the process", f"{of['memory_bytes'] / 1e6:.0f} MB"],
     ]
-    head = f"""`wildtrack bench render`: from words to 48 kHz samples, {of["threads"]} threads, medians of
-{of["repeats"]} warm stems.
+    head = f"""`wildtrack bench render`: from words to 48 kHz samples, {of["threads"]} threads,
+medians of {of["repeats"]} warm stems.
 
 """
     return head + _table(["", "measured"], rows)
@@ -120,8 +120,8 @@ def _demo(seconds: Mapping[str, Mapping[str, float | None]]) -> str:
         [stage, *("" if value is None else f"{value:.2f}" for value in (of["cold"], of["warm"]))]
         for stage, of in seconds.items()
     ]
-    head = """`wildtrack demo`: the first render starts the engine; the second is another seed on the warm
-one.
+    head = """`wildtrack demo`: the first render starts the engine; the second is another seed on
+the warm one.
 
 """
     return head + _table(["seconds for", "cold", "warm"], rows)
