@@ -4,7 +4,9 @@
 2. `objectness` judges each from the maps of one pass of EfficientNet over the whole picture.
 3. The best that do not overlap are cut out, named by the classifier, and returned.
 
-One pass at about 640 x 480 and one at 260 x 260 for each region returned; no randomness.
+One pass at about 640 x 480 and one at 260 x 260 for each region returned; no randomness. Measured
+by ``tests/benchmarks/detection.py`` on cut-outs and backgrounds that chose nothing: of 100 pictures
+with two pasted things 93 had both found (IoU >= 0.3), with 3.0 further boxes a picture.
 """
 
 from __future__ import annotations
