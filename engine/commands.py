@@ -140,7 +140,13 @@ def bench() -> None:
 
 
 @bench.command("cycle-mix")
-@click.option("--sources", type=click.IntRange(1, 64), default=6, show_default=True)
+@click.option(
+    "--sources",
+    type=click.IntRange(1, 64),
+    default=6,
+    show_default=True,
+    help="Sources in the scene.",
+)
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def cycle_mix(sources: int, as_json: bool) -> None:
     """Time Cycle Mix at the released size against the plain loop."""
@@ -155,8 +161,20 @@ def cycle_mix(sources: int, as_json: bool) -> None:
 
 @bench.command("render")
 @_pack_options
-@click.option("--seconds", type=click.FloatRange(0.3, 10.0), default=4.0, show_default=True)
-@click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.3, 10.0),
+    default=4.0,
+    show_default=True,
+    help="Length of the stem.",
+)
+@click.option(
+    "--repeats",
+    type=click.IntRange(1, 100),
+    default=5,
+    show_default=True,
+    help="Warm stems of each quality; the median is said.",
+)
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def bench_render(
     pack: str | None, device: str | None, seconds: float, repeats: int, as_json: bool

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 
 from engine.cmss import SSV2A, load_ssv2a
+from engine.config import check_device
 from engine.models.pack import (
     AUDIO_FILE,
     CODEC_FILE,
@@ -29,7 +30,7 @@ from engine.synthesis.base import Decoder
 from engine.synthesis.codec import CodecSettings, MelCodec
 from engine.synthesis.dit import DiT, DiTSettings
 from engine.synthesis.latent_flow import LatentFlowDecoder
-from osc_bridge.errors import DeviceUnavailable, PackCorrupt
+from osc_bridge.errors import PackCorrupt
 
 Settings = TypeVar("Settings", AudioNetSettings, CodecSettings, DiTSettings)
 
@@ -53,7 +54,7 @@ def load_pack(name_or_folder: str | Path, device: str = "cpu") -> LoadedPack:
     Raises PackMissing, PackCorrupt (a byte differs), BadCheckpoint (keys or shapes differ) or
     DeviceUnavailable.
     """
-    target = checked_device(device)
+    check_device(device)
     folder = find_pack(name_or_folder)
     manifest = read_manifest(folder)
     verify(folder, manifest)
@@ -62,23 +63,7 @@ def load_pack(name_or_folder: str | Path, device: str = "cpu") -> LoadedPack:
             f"{folder} is a pack of kind {manifest.kind!r}, this Wildtrack loads "
             f"{', '.join(_KINDS)}; use a newer Wildtrack or another pack."
         )
-    return _KINDS[manifest.kind](folder, manifest, target)
-
-
-def checked_device(device: str) -> torch.device:
-    """Return the torch device of that name, or raise DeviceUnavailable."""
-    available = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not available.get(device, False):
-        usable = ", ".join(name for name, there in available.items() if there)
-        raise DeviceUnavailable(
-            f"The device {device[:40]!r} cannot be used; usable here: {usable}. "
-            "Choose one with --device, or install a torch build for your GPU."
-        )
-    return torch.device(device)
+    return _KINDS[manifest.kind](folder, manifest, torch.device(device))
 
 
 def _load_starter(folder: Path, manifest: PackManifest, device: torch.device) -> LoadedPack:

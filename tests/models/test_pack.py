@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.models.loading import LoadedPack, checked_device, load_pack
+from engine.models.loading import LoadedPack, load_pack
 from engine.models.pack import CODEC_FILE, MANIFEST, file_hash, find_pack, read_manifest
 from osc_bridge.errors import BadCheckpoint, DeviceUnavailable, PackCorrupt, PackMissing
 
@@ -103,6 +103,6 @@ def test_an_unknown_pack_lists_what_there_is(name: str) -> None:
         find_pack(name)
 
 
-def test_an_unknown_device_lists_what_can_be_used() -> None:
-    with pytest.raises(DeviceUnavailable, match="cpu"):
-        checked_device("tpu")
+def test_an_unknown_device_lists_what_can_be_used(tiny_pack: Path) -> None:
+    with pytest.raises(DeviceUnavailable, match="cpu, cuda"):
+        load_pack(tiny_pack, "tpu")
