@@ -41,7 +41,7 @@ def writing_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         _publish(part, path, overwrite=overwrite)
     finally:
         part.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _new_part(path: Path) -> Path:
@@ -79,8 +79,8 @@ def _rename_new(part: Path, path: Path) -> None:
     part.replace(path)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable; Windows has no such call and needs none."""
+def sync_folder(folder: Path) -> None:
+    """Make a new name in ``folder`` durable; Windows has no such call and needs none."""
     if sys.platform == "win32":
         return
     handle = os.open(folder, os.O_RDONLY)

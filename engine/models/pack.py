@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
@@ -64,12 +65,14 @@ def installed_packs() -> list[str]:
 
 def find_pack(name_or_folder: str | Path) -> Path:
     """Return the folder of a pack given by name (inside the install) or by path; PackMissing."""
-    known = pack_folder() / str(name_or_folder)
-    if re.fullmatch(r"[a-z0-9_-]{1,40}", str(name_or_folder)) and (known / MANIFEST).is_file():
-        return known
+    if re.fullmatch(r"[a-z0-9_-]{1,40}", str(name_or_folder)):
+        known = pack_folder() / str(name_or_folder)
+        if (known / MANIFEST).is_file():
+            return known
     folder = Path(name_or_folder)
-    if (folder / MANIFEST).is_file():
-        return folder
+    with suppress(OSError):  # a name too long for the file system, say
+        if (folder / MANIFEST).is_file():
+            return folder
     raise PackMissing(
         f"There is no pack {str(name_or_folder)[:200]!r}; installed are "
         f"{', '.join(installed_packs()) or 'none'}: name one, or give a folder with a {MANIFEST}."

@@ -14,7 +14,7 @@ from pathlib import Path
 from engine.scene import codec, edits
 from engine.scene.model import Scene
 from osc_bridge.errors import BadSession, WildtrackError
-from presets.files import write_whole
+from presets.files import sync_folder, write_whole
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
@@ -55,7 +55,7 @@ class Journal:
         finally:
             os.close(handle)
         if created:
-            _sync_folder(self.lines.parent)
+            sync_folder(self.lines.parent)
 
     def open(self) -> Opened:
         """Replay the files; cut off a torn last line. BadSession when they do not fit."""
@@ -81,7 +81,7 @@ class Journal:
         write_whole(self.snapshot, codec.scene_to_json(scene).encode())
         if self.lines.is_file():
             self.lines.unlink()
-            _sync_folder(self.lines.parent)
+            sync_folder(self.lines.parent)
 
     def _replay(self, scene: Scene | None, data: bytes) -> tuple[Scene | None, int]:
         """Return the scene after the complete edits and the length in bytes that they take."""
@@ -138,13 +138,3 @@ def _write_all(handle: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(handle, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
