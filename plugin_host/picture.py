@@ -37,6 +37,7 @@ def draw_delivery(take: Take, delivery: Delivery) -> Path:
         frame=frame,
         frame_size=size,
         boxes=_boxes(take, colours),
+        source=f"generated, pack {take.pack.name} {take.pack.digest}",
     )
     path = delivery.sidecar.with_suffix(".png")
     write_whole(path, sheet_png(sheet), overwrite=False)

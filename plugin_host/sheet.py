@@ -65,7 +65,10 @@ class FramedBox:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What is drawn; ``frame_size`` is that of the original, ``frame`` may be smaller."""
+    """What is drawn; ``frame_size`` is that of the original, ``frame`` may be smaller.
+
+    ``source`` says what it was made from, in the PNG's Source text.
+    """
 
     title: str
     detail: str
@@ -73,6 +76,7 @@ class Sheet:
     frame: Image.Image | None = None
     frame_size: tuple[int, int] = (0, 0)
     boxes: tuple[FramedBox, ...] = ()
+    source: str = ""
 
 
 def sheet_png(sheet: Sheet) -> bytes:
@@ -94,7 +98,7 @@ def sheet_png(sheet: Sheet) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(buffer, format="png", facecolor=PAPER)
+        figure.savefig(buffer, format="png", facecolor=PAPER, metadata={"Source": sheet.source})
     return buffer.getvalue()
 
 

@@ -7,7 +7,14 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+from PIL import Image
+
+from engine.models.pack import find_pack, read_manifest
+
 SCRIPT = Path(__file__).parent / "benchmarks" / "measurements.py"
+
+
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def script() -> ModuleType:
@@ -23,3 +30,12 @@ def test_the_page_is_written_from_the_figures() -> None:
     measurements = script()
     figures = json.loads(measurements.FIGURES.read_text(encoding="utf-8"))
     assert measurements.PAGE.read_text(encoding="utf-8") == measurements.page(figures)
+
+
+def test_figures_and_pictures_are_of_the_installed_pack() -> None:
+    digest = read_manifest(find_pack("starter")).digest
+    figures = json.loads((DOCS / "measurements.json").read_text(encoding="utf-8"))
+    assert figures["pack"] == digest
+    for name in ("demo.png", "starter-sheet.png"):
+        with Image.open(DOCS / name) as picture:
+            assert picture.info["Source"].endswith(digest), name

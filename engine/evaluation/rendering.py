@@ -11,9 +11,9 @@ from torch import Tensor
 
 from engine.cmss import SourceEmbedding, source_semantics
 from engine.models.loading import LoadedPack
-from engine.models.saving import StarterParts
 from engine.perception.mel import MEL, log_mel
 from engine.steps import no_steps
+from engine.synthesis.codec import MelCodec
 from engine.synthesis.latent_flow import EFFORTS
 from engine.synthesis.vocoder import griffin_lim, mel_to_magnitudes
 
@@ -22,10 +22,10 @@ Wave = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Renderer:
-    """A pack, and the same networks where only evaluation looks inside."""
+    """A pack, and its codec where only evaluation looks inside."""
 
     pack: LoadedPack
-    parts: StarterParts
+    codec: MelCodec
 
     def from_text(self, text: str, seconds: float, seed: int) -> Wave:
         """Return what the engine renders for a text source, at the decoder's rate."""
@@ -46,8 +46,7 @@ class Renderer:
     def through_codec(self, wave: Wave, seed: int) -> Wave:
         """Return a real sound after codec and vocoder: what a perfect generator would give."""
         picture = log_mel(torch.from_numpy(wave))
-        codec = self.parts.codec
-        mels = codec.decode(codec.encode(picture.unsqueeze(0)))[0][:, : picture.shape[1]]
+        mels = self.codec.decode(self.codec.encode(picture.unsqueeze(0)))[0][:, : picture.shape[1]]
         source = torch.Generator().manual_seed(seed)
         rebuilt = griffin_lim(mel_to_magnitudes(mels), EFFORTS["final"].iterations, source)
         return np.asarray(rebuilt[: len(wave)].numpy(), dtype=np.float32)

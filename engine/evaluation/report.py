@@ -18,9 +18,9 @@ SHEET_CLASSES = 30
 
 def write_report(run: Run, pack: Path, sheet: Path, progress: Progress) -> None:
     """Measure the pack and write ``figures.json``, ``README.md`` and the sheet."""
-    renderer = renderer_of(run, pack)
+    renderer = renderer_of(pack)
     items = render_items(run, renderer, progress("held-out sounds"))
-    draw(items, sheet, SHEET_CLASSES)
+    draw(items, sheet, SHEET_CLASSES, f"generated, pack {renderer.pack.manifest.digest}")
     figures = measure(run, renderer, items, progress)
     text = json.dumps(figures, indent=1, sort_keys=True) + "\n"
     write_whole(pack / FIGURES, text.encode())

@@ -23,14 +23,18 @@ SECONDS = 4.0
 PAIRS = 2  # of a real and a generated sound, for each class
 
 
-def draw(items: Sequence[Item], path: Path, classes: int) -> None:
-    """Write a PNG with ``classes`` rows: real, generated, real, generated."""
+def draw(items: Sequence[Item], path: Path, classes: int, source: str) -> None:
+    """Write a PNG with ``classes`` rows: real, generated, real, generated.
+
+    ``source`` says what it was made from, in the PNG's Source text.
+    """
     by_class: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         by_class[item.clip.foley_class].append(item)
     names = sorted(by_class)[:classes]
     half = -(-len(names) // 2)
     figure = Figure(figsize=(19, 0.95 * half), layout="constrained")
+    FigureCanvasAgg(figure)
     axes = figure.subplots(half, 4 * PAIRS, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
@@ -41,7 +45,7 @@ def draw(items: Sequence[Item], path: Path, classes: int) -> None:
             _panel(axes[row][left], item.codec, f"real: {item.clip.text[:24]}")
             _panel(axes[row][left + 1], item.generated, f"made: {class_text(name)}")
     with writing_whole(path) as part:
-        FigureCanvasAgg(figure).print_png(str(part))  # type: ignore[no-untyped-call]
+        figure.savefig(part, format="png", dpi=110, metadata={"Source": source})
 
 
 def _panel(axis: object, wave: Wave, title: str) -> None:

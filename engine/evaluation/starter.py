@@ -17,7 +17,7 @@ from engine.evaluation import copies
 from engine.evaluation.judge import Features, Judge, describe, train_judge
 from engine.evaluation.rendering import Renderer, Wave, edge_ratio
 from engine.evaluation.retrieval import recall
-from engine.models.loading import load_pack
+from engine.models.loading import load_codec, load_pack
 from engine.perception.frames import load_frame
 from engine.perception.mel import MEL, log_mel
 from engine.steps import StepCallback
@@ -25,7 +25,7 @@ from engine.synthesis.vocoder import griffin_lim, mel_to_magnitudes
 from engine.training.corpus import Clip, class_text, read_pictures
 from engine.training.features import read_wave
 from engine.training.plan import RECORD
-from engine.training.stages import Run, parts
+from engine.training.stages import Run
 
 SEED = 20_261
 EACH = 8  # held-out sounds a class, at most
@@ -51,9 +51,10 @@ class Item:
     prototype: Wave
 
 
-def renderer_of(run: Run, pack: Path) -> Renderer:
-    """Return the pack as the engine loads it, and the run's networks beside it."""
-    return Renderer(load_pack(pack), parts(run))
+def renderer_of(pack: Path) -> Renderer:
+    """Return the pack as the engine loads it, and its codec beside it."""
+    loaded = load_pack(pack)
+    return Renderer(loaded, load_codec(pack, loaded.manifest))
 
 
 def measure(
@@ -176,7 +177,7 @@ def copying(
     run: Run, renderer: Renderer, items: Sequence[Item], on_step: StepCallback
 ) -> dict[str, Any]:
     """Return how near generated and real held-out sounds come to training sounds."""
-    codec = renderer.parts.codec
+    codec = renderer.codec
     pictures = [torch.from_numpy(run.store.clip(i).T.copy()).float() for i in run.chosen]
     index = copies.build(codec, pictures)
     picker = random.Random(SEED)  # noqa: S311 - a fair draw, not a secret
@@ -201,7 +202,7 @@ def copying(
 
 def edges(renderer: Renderer, items: Sequence[Item]) -> dict[str, float]:
     """Return the mean step at patch edges over that inside patches, real and generated."""
-    patch = renderer.parts.codec.settings.patch
+    patch = renderer.codec.settings.patch
 
     def mean(row: str) -> float:
         pictures = [log_mel(torch.from_numpy(getattr(item, row))) for item in items]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 
 from engine.cmss import SSV2A, load_ssv2a
+from engine.cmss.checkpoint import CONFIG_FILE, SAFETENSORS_FILE
 from engine.config import check_device
 from engine.models.pack import (
     AUDIO_FILE,
@@ -67,23 +68,34 @@ def load_pack(name_or_folder: str | Path, device: str = "cpu") -> LoadedPack:
 
 
 def _load_starter(folder: Path, manifest: PackManifest, device: torch.device) -> LoadedPack:
-    texts = load_text_encoder(device.type)
-    images = load_image_encoder(texts, device.type)
     audio = AudioNet(_settings(AudioNetSettings, folder, manifest, "audio"))
-    codec = MelCodec(_settings(CodecSettings, folder, manifest, "codec"))
     generator = DiT(_settings(DiTSettings, folder, manifest, "generator"))
-    for module, name in ((audio, AUDIO_FILE), (codec, CODEC_FILE), (generator, GENERATOR_FILE)):
+    for module, name in ((audio, AUDIO_FILE), (generator, GENERATOR_FILE)):
         _named(folder, manifest, name)
         load_weights(module, folder / name)
+    codec = load_codec(folder, manifest)
+    _named(folder, manifest, CONFIG_FILE)
+    _named(folder, manifest, SAFETENSORS_FILE)
+    ssv2a = load_ssv2a(folder).requires_grad_(False).to(device)
+    texts = load_text_encoder(device.type)
+    images = load_image_encoder(texts, device.type)
     return LoadedPack(
         manifest=manifest,
         images=images,
         texts=texts,
         audio=MelAudioEncoder(audio, device),
         detector=load_detector(images),
-        ssv2a=load_ssv2a(folder).requires_grad_(False).to(device),
+        ssv2a=ssv2a,
         decoder=LatentFlowDecoder(generator, codec, device),
     )
+
+
+def load_codec(folder: Path, manifest: PackManifest) -> MelCodec:
+    """Return the codec of a starter pack by itself, on the CPU; evaluation looks inside it."""
+    codec = MelCodec(_settings(CodecSettings, folder, manifest, "codec"))
+    _named(folder, manifest, CODEC_FILE)
+    load_weights(codec, folder / CODEC_FILE)
+    return codec.eval()
 
 
 _KINDS: Mapping[str, Callable[[Path, PackManifest, torch.device], LoadedPack]] = {

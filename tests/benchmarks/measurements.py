@@ -3,7 +3,8 @@
     python tests/benchmarks/measurements.py
 
 Run it on an idle machine. It calls the commands that a user has, writes their figures to
-docs/measurements.json and the page from them; a test fails when page and figures differ.
+docs/measurements.json, the page from them, and the demo's picture to docs/demo.png. Tests fail when
+page and figures differ, or when they are of another pack than the one in the install.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,14 +23,19 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "docs" / "measurements.json"
+PICTURE = ROOT / "docs" / "demo.png"
 PAGE = ROOT / "docs" / "measurements.md"
 FIXTURES = ("small", "two_layers")
 
 
 def measure() -> dict[str, Any]:
-    """Run the benchmarks one after the other and return their figures."""
+    """Run the benchmarks one after the other, keep the demo's picture, return the figures."""
     with tempfile.TemporaryDirectory() as folder:
+        demo = _wildtrack("demo", "--out", str(Path(folder) / "demo"))
+        [picture] = (Path(folder) / "demo").glob("*.png")
+        shutil.copy(picture, PICTURE)
         return {
+            "pack": _wildtrack("models", "list")[0]["digest"],
             "date": datetime.now(UTC).date().isoformat(),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, no GPU used",
             "python": platform.python_version(),
@@ -38,7 +45,7 @@ def measure() -> dict[str, Any]:
             },
             "cycle_mix": _wildtrack("bench", "cycle-mix"),
             "render": _wildtrack("bench", "render"),
-            "demo": _wildtrack("demo", "--out", str(Path(folder) / "demo"))["seconds"],
+            "demo": demo["seconds"],
         }
 
 

@@ -50,6 +50,15 @@ def test_a_missing_file_is_found(copy: Path) -> None:
         load_pack(copy)
 
 
+@pytest.mark.parametrize("name", [CODEC_FILE, "ssv2a.safetensors", "ssv2a.json"])
+def test_a_file_without_a_hash_is_not_loaded(copy: Path, name: str) -> None:
+    files = dict(read_manifest(copy).files)
+    del files[name]
+    edit(copy, files=files)
+    with pytest.raises(PackCorrupt, match=f"lists no {name}"):
+        load_pack(copy)
+
+
 def test_pickled_code_in_place_of_weights_does_not_run(copy: Path) -> None:
     class Bomb:
         def __reduce__(self) -> tuple[object, tuple[str]]:
