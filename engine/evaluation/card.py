@@ -58,14 +58,16 @@ def _judge(judge: Mapping[str, Any]) -> str:
     ratio = judge["generated_over_codec_top_5"]
     return f"""## Are generated sounds recognised?
 
-A judge (statistics of log-mels, extra trees and logistic regression) learned {judge["classes"]}
-classes from packages that neither encoder nor generator saw. It names the class of
-{judge["sounds"]} held-out sounds, and of what the pack makes of their words at their length:
+A judge (statistics of log-mels, extremely randomised trees) learned {judge["classes"]} classes
+from {judge["taught"]} sounds of packages that neither encoder nor generator saw: the `judge` split,
+and packages whose licence kept them from training. It names the class of {judge["sounds"]}
+held-out sounds, and of what the pack makes of their words at their length:
 
 {_table(["sounds", "top-1", "top-5"], rows)}
 Generated sounds are named {ratio:.2f} times as often (top-5) as the real ones put through the same
 codec and vocoder; the bar for version 0 is 0.70. Above 1 would not mean better than real: guidance
-pulls towards what is typical of a class.
+pulls towards what is typical of a class. The judge is no expert: labels come from file names,
+and a class often sounds different in every package, so read the rows against each other.
 """
 
 
@@ -144,7 +146,9 @@ that tells a story in time do not. Classes with under twenty training sounds are
 
 def _data(corpus: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{name} {count}" for name, count in corpus["classes"].items())
-    pictures = ", ".join(f"{name} ({licence})" for name, licence in corpus["pictures"])
+    pictures = ", ".join(
+        f"{count} {role} of {name} ({licence})" for name, role, licence, count in corpus["pictures"]
+    )
     rows = [[name, licence, str(count)] for name, licence, count in corpus["packages"]]
     return f"""## Training data
 

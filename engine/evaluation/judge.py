@@ -1,7 +1,7 @@
-"""An independent judge: statistics of log-mels, extra trees and logistic regression.
+"""An independent judge: statistics of log-mels and extremely randomised trees.
 
-Of another architecture than anything in a pack, and taught only by sounds of the ``judge`` split,
-from packages that neither encoder nor generator saw.
+Of another architecture than anything in a pack, and taught only by packages of sounds that neither
+encoder nor generator saw.
 """
 
 from __future__ import annotations
@@ -68,13 +68,12 @@ class Judge:
     """Names the class of sounds; ``classes`` in the order of its probabilities."""
 
     classes: tuple[str, ...]
-    models: tuple[Any, ...]
+    trees: Any
 
     def ranks(self, features: Sequence[Features], names: Sequence[str]) -> NDArray[np.int64]:
         """Return for each sound the place (0 = best) of its true class."""
         rows = np.stack(features)
-        odds = sum(np.log(model.predict_proba(rows) + 1e-4) for model in self.models)
-        order = (-odds).argsort(axis=1)
+        order = (-self.trees.predict_proba(rows)).argsort(axis=1)
         wanted = np.array([self.classes.index(name) for name in names])
         places: NDArray[np.int64] = (order == wanted[:, None]).argmax(axis=1)
         return places
@@ -83,17 +82,8 @@ class Judge:
 def train_judge(features: Sequence[Features], names: Sequence[str], seed: int) -> Judge:
     """Return a judge taught by these sounds and their classes."""
     from sklearn.ensemble import ExtraTreesClassifier  # noqa: PLC0415 - only evaluation needs it
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
-    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
-    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
-    rows = np.stack(features)
     trees = ExtraTreesClassifier(
-        600, min_samples_leaf=2, class_weight="balanced", random_state=seed
-    )
-    linear = make_pipeline(
-        StandardScaler(),
-        LogisticRegression(C=0.02, max_iter=2000, class_weight="balanced", random_state=seed),
-    )
-    models = (trees.fit(rows, names), linear.fit(rows, names))
-    return Judge(tuple(str(name) for name in trees.classes_), models)
+        600, max_features=0.1, class_weight="balanced", random_state=seed
+    ).fit(np.stack(features), names)
+    return Judge(tuple(str(name) for name in trees.classes_), trees)

@@ -22,7 +22,7 @@ from engine.perception.frames import load_frame
 from engine.perception.mel import MEL, log_mel
 from engine.steps import StepCallback
 from engine.synthesis.vocoder import griffin_lim, mel_to_magnitudes
-from engine.training.corpus import Clip, class_text, read_pictures
+from engine.training.corpus import Clip, Picture, class_text, read_pictures
 from engine.training.features import read_wave
 from engine.training.plan import RECORD
 from engine.training.stages import Run
@@ -61,10 +61,10 @@ def measure(
     run: Run, renderer: Renderer, items: Sequence[Item], progress: Progress
 ) -> dict[str, Any]:
     """Return every figure of the model card, from the run's corpus."""
-    judge = taught(run, progress("judge"))
+    judge, teachers = taught(run, progress("judge"))
     ranks = {row: _ranks(judge, items, row) for row in ("real", "codec", "generated", "prototype")}
     return {
-        "judge": judged(judge, items, ranks),
+        "judge": {**judged(judge, items, ranks), "taught": teachers},
         "copies": copying(run, renderer, items, progress("copies")),
         "edges": edges(renderer, items),
         "retrieval": retrieval(run, renderer),
@@ -127,15 +127,23 @@ def _prototype(run: Run, name: str) -> Wave:
     return np.asarray(wave.numpy(), dtype=np.float32)
 
 
-def taught(run: Run, on_step: StepCallback) -> Judge:
-    """Return the judge, taught by the sounds of its own split in the judged classes."""
+def taught(run: Run, on_step: StepCallback) -> tuple[Judge, int]:
+    """Return the judge and how many sounds it learned from: every one that it may learn from.
+
+    These are its own split, and packages of the train split whose licence kept them from training.
+    """
     names = set(judged_classes(run.clips))
-    clips = [c for c in run.clips if c.split == "judge" and c.foley_class in names]
+    seen = {clip.package for clip in run.clips if clip.trainable}
+    clips = [
+        clip
+        for clip in run.clips
+        if clip.foley_class in names and clip.split != "test" and clip.package not in seen
+    ]
     features: list[Features] = []
     for index, clip in enumerate(clips):
         features.append(describe(read_wave(clip.path)))
         on_step(index + 1, len(clips))
-    return train_judge(features, [clip.foley_class for clip in clips], SEED)
+    return train_judge(features, [clip.foley_class for clip in clips], SEED), len(clips)
 
 
 def _ranks(judge: Judge, items: Sequence[Item], row: str) -> list[int]:
@@ -234,8 +242,14 @@ def corpus(run: Run) -> dict[str, Any]:
         "hours": round(sum(clip.duration_s for clip in chosen) / 3600, 2),
         "classes": class_counts(chosen),
         "packages": [[name, licence, count] for (name, licence), count in sorted(packages.items())],
-        "pictures": sorted({(p.package, p.licence) for p in run.cutouts}),
+        "pictures": picture_counts([*run.cutouts, *run.grounds]),
     }
+
+
+def picture_counts(pictures: Sequence[Picture]) -> list[list[str | int]]:
+    """Return package, role, licence and count of the pictures that shaped the weights."""
+    counts = Counter((p.package, p.role, p.licence) for p in pictures)
+    return [[*key, count] for key, count in sorted(counts.items())]
 
 
 def class_counts(clips: Sequence[Clip]) -> dict[str, int]:

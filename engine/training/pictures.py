@@ -14,6 +14,7 @@ from engine.perception.frames import load_frame
 from engine.perception.image import EfficientNetImageEncoder
 from engine.steps import StepCallback
 from engine.training.corpus import Clip, Picture
+from engine.training.licences import is_trainable
 from engine.training.loop import generator_for
 
 MARGIN = 1.3  # side of the background patch, in sides of the cut-out
@@ -60,9 +61,15 @@ def on_background(
 
 
 def trainable(pictures: Sequence[Picture], clips: Sequence[Clip]) -> list[Picture]:
-    """Return the cut-outs whose package gives only sounds of the train split."""
+    """Return the cut-outs with a fit licence whose package gives only sounds of the train split."""
     held_out = {clip.package for clip in clips if clip.split != "train"}
-    return [p for p in pictures if p.role == "cutouts" and p.package not in held_out]
+    return [
+        picture
+        for picture in pictures
+        if picture.role == "cutouts"
+        and picture.package not in held_out
+        and is_trainable(picture.licence)
+    ]
 
 
 def matches(clips: Sequence[Clip], pictures: Sequence[Picture]) -> list[list[int]]:

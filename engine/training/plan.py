@@ -24,7 +24,7 @@ class Plan:
     manifold: Schedule = field(default_factory=lambda: Schedule(steps=1100, warmup=50, ema=0.99))
     remixer: Schedule = field(default_factory=lambda: Schedule(steps=500, ema=0.99))
     codec: Schedule = field(default_factory=lambda: Schedule(steps=900))
-    generator: Schedule = field(default_factory=lambda: Schedule(steps=3000, decay=0.4))
+    generator: Schedule = field(default_factory=lambda: Schedule(steps=2700, decay=0.4))
 
     def with_generator_steps(self, steps: int | None) -> Plan:
         """Return the plan with another length of the longest stage."""

@@ -59,6 +59,11 @@ class Run:
         return pictures.trainable(read_pictures(self.data), self.clips)
 
     @cached_property
+    def grounds(self) -> list[Picture]:
+        """The backgrounds that cut-outs are seen on."""
+        return [p for p in read_pictures(self.data) if p.role == "backgrounds"]
+
+    @cached_property
     def store(self) -> features.MelStore:
         """The log-mel pictures of all sounds."""
         return features.load(self.work / "mels.npz")
@@ -133,9 +138,8 @@ def _texts(run: Run, on_step: StepCallback) -> None:
 
 
 def _pictures(run: Run, on_step: StepCallback) -> None:
-    grounds = [p for p in read_pictures(run.data) if p.role == "backgrounds"]
     looker = load_image_encoder(load_text_encoder("cpu"), "cpu")
-    run.keep("pictures", pictures.embed(looker, run.cutouts, grounds, on_step, run.plan.seed))
+    run.keep("pictures", pictures.embed(looker, run.cutouts, run.grounds, on_step, run.plan.seed))
 
 
 def _encoder(run: Run, on_step: StepCallback) -> None:
