@@ -27,7 +27,14 @@ from plugin_host.mixdown import Placement, Voice, audible, peak_dbfs, process, s
 from plugin_host.sidecar import sidecar_bytes
 from plugin_host.take import SAMPLE_RATE, Take, TakeSource, read_stem
 from presets.files import write_whole
-from presets.naming import MIX_CAT_ID, cat_id_for, cat_ids, file_name, fx_name
+from presets.naming import (
+    MIX_CAT_ID,
+    cat_id_for,
+    cat_ids,
+    fx_name,
+    fx_name_in,
+    unique_file_names,
+)
 from presets.schema import DRY, ChainPreset, PresetError, builtin_chain
 
 TRIMMED_PEAK: Final = 10 ** (-1 / 20)
@@ -88,7 +95,7 @@ def _process_all(
         on_file(done, count)
     items.append(_mix(take, items, settings))
     on_file(count, count)
-    return _unique_names(items)
+    return items
 
 
 def _stem(take: Take, source: TakeSource, settings: DeliverySettings) -> Item:
@@ -111,18 +118,6 @@ def _mix(take: Take, stems: Sequence[Item], settings: DeliverySettings) -> Item:
     return Item("mix", None, ref, voice, chain, cat, fx_name(take.scene_name or "Mix"))
 
 
-def _unique_names(items: Sequence[Item]) -> list[Item]:
-    """Two dogs become ``Dog`` and ``Dog 02``, also where the disk ignores case."""
-    seen: dict[str, int] = {}
-    named = []
-    for item in items:
-        key = f"{item.cat.id} {item.fx_name[:36]}".casefold()
-        seen[key] = seen.get(key, 0) + 1
-        suffix = f" {seen[key]:02d}" if seen[key] > 1 else ""
-        named.append(replace(item, fx_name=item.fx_name[:36].rstrip() + suffix))
-    return named
-
-
 def _with_headroom(items: Sequence[Item]) -> tuple[list[Item], float]:
     peak = max(item.voice.peak for item in items)
     if peak <= 1.0:
@@ -140,12 +135,14 @@ def _write_numbered(
         source_id = f"{(take.scene_name or take.scene_id)[:16].strip()}-{take.id}"
         source_id += f"-{attempt}" if attempt > 1 else ""
         labels = Labels(take, settings.creator_id, source_id)
-        names = [file_name(i.cat.id, i.fx_name, settings.creator_id, source_id) for i in items]
+        sounds = [(item.cat.id, item.fx_name) for item in items]
+        names = unique_file_names(sounds, settings.creator_id, source_id)
         sidecar = f"{names[-1].removesuffix('.wav')}.json"
         if any((out / name).exists() for name in [*names, sidecar]):
             continue
+        named = [(n, replace(i, fx_name=fx_name_in(n))) for n, i in zip(names, items, strict=True)]
         try:
-            return _write_all(labels, list(zip(names, items, strict=True)), out, sidecar, trim_db)
+            return _write_all(labels, named, out, sidecar, trim_db)
         except FileExistsError:
             continue
     raise SessionNotWritable(f"{out} holds {MAX_ATTEMPTS} deliveries of {take.id}; choose another")

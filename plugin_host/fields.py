@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -29,6 +30,13 @@ class Fields:
         if not isinstance(value, str) or len(value) > longest:
             self._refuse(name, value, f"text of 0 to {longest} characters")
         return value
+
+    def word(self, name: str, longest: int) -> str:
+        """A name that may be part of a file name."""
+        value: Any = self._values.get(name)
+        if not isinstance(value, str) or not re.fullmatch(rf"[A-Za-z0-9-]{{1,{longest}}}", value):
+            self._refuse(name, value, f"1 to {longest} letters, digits and hyphens")
+        return str(value)
 
     def number(self, name: str, lowest: float, highest: float, unit: str = "") -> float:
         value: Any = self._values.get(name)

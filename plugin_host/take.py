@@ -102,7 +102,7 @@ def read_take(take_json: Path, session: Path) -> Take:
     rate = scene.whole("sample_rate", SAMPLE_RATE, SAMPLE_RATE, "Hz")
     return Take(
         session=root,
-        id=fields.text("take", 16),
+        id=fields.word("take", 16),
         scene_id=scene.text("id", 80),
         scene_name=scene.text("name", 400),
         scene_start_sample=scene.whole("start_sample", 0, DAY_SAMPLES, "samples since midnight"),

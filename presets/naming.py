@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import count
 from typing import Final
 
 FALLBACK_CAT_ID: Final = "DSGNMisc"
@@ -72,22 +74,47 @@ def cat_id_for(label: str, wanted: str = "") -> CatId:
     return table[FALLBACK_CAT_ID]
 
 
-def file_name(cat_id: str, fx_name: str, creator_id: str, source_id: str) -> str:
+def file_name(cat_id: str, fx_name: str, creator_id: str, source_id: str, number: int = 1) -> str:
     """``CatID_FXName_CreatorID_SourceID.wav``, safe on every file system.
 
     Underscores divide the fields, so none is left inside a field; path separators, reserved
-    and invisible characters become spaces; letters of any script stay (NFC). The whole name
-    has at most ``MAX_NAME_BYTES`` bytes of UTF-8.
+    and invisible characters become spaces; letters of any script stay (NFC). A ``number`` above
+    1 ends the FXName (``Dog 02``), which is cut to leave room for it. The whole name has at most
+    ``MAX_NAME_BYTES`` bytes of UTF-8.
     """
+    suffix = f" {number:02d}" if number > 1 else ""
     fields = [
         _field(cat_id, 16).replace(" ", ""),
-        _field(fx_name, MAX_FX_NAME),
+        _field(fx_name, MAX_FX_NAME - len(suffix)),
         _field(creator_id, MAX_CREATOR_ID),
         _field(source_id, MAX_SOURCE_ID),
     ]
-    fixed = len("_".join([fields[0], "", *fields[2:]]).encode()) + len(".wav")
-    fields[1] = _cut_bytes(fields[1], MAX_NAME_BYTES - fixed)
+    fixed = len("_".join([fields[0], suffix, *fields[2:]]).encode()) + len(".wav")
+    fields[1] = _cut_bytes(fields[1], MAX_NAME_BYTES - fixed) + suffix
     return "_".join(fields) + ".wav"
+
+
+def unique_file_names(
+    sounds: Sequence[tuple[str, str]], creator_id: str, source_id: str
+) -> list[str]:
+    """A name for each (CatID, FXName), no two the same: ``Dog``, then ``Dog 02``.
+
+    Decided on the whole names as they would be written, and told apart also by a file system
+    that ignores case or the way accents are composed.
+    """
+    taken: set[str] = set()
+    names = []
+    for cat_id, wanted in sounds:
+        tries = (file_name(cat_id, wanted, creator_id, source_id, n) for n in count(1))
+        name = next(name for name in tries if _caseless(name) not in taken)
+        taken.add(_caseless(name))
+        names.append(name)
+    return names
+
+
+def fx_name_in(name: str) -> str:
+    """The FXName of a name that ``file_name`` made."""
+    return name.split("_")[1]
 
 
 def fx_name(label: str) -> str:
@@ -101,6 +128,11 @@ def _field(text: str, longest: int) -> str:
     kept = "".join(" " if _invisible(character) else character for character in text)
     flat = " ".join(_FORBIDDEN.sub(" ", kept).split())
     return _cut_bytes(flat[:longest].strip(" ."), 2 * longest) or NOTHING
+
+
+def _caseless(name: str) -> str:
+    folded = unicodedata.normalize("NFD", name).casefold()
+    return unicodedata.normalize("NFD", folded)
 
 
 def _invisible(character: str) -> bool:

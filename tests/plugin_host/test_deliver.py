@@ -160,6 +160,22 @@ def test_names_are_ucs_and_unique(fake_session: Build, tmp_path: Path) -> None:
     assert delivery.sidecar.name == "MIX_Alley_AB_Alley-t0001.json"
 
 
+@pytest.mark.parametrize(
+    ("one", "two"), [("rain", "rain."), ("Door: slam", "Door slam"), ("犬" * 60, "犬" * 61)]
+)
+def test_labels_that_make_one_name_are_told_apart(
+    fake_session: Build, tmp_path: Path, one: str, two: str
+) -> None:
+    session = fake_session()
+    for row, label in zip(session.document["sources"], (one, two, one), strict=True):
+        row["label"] = label
+    files = run(session, tmp_path / "out").files
+    assert all(file.path.name.endswith("_WT_Alley-t0001.wav") for file in files)
+    shown = json.loads((tmp_path / "out" / "MIX_Alley_WT_Alley-t0001.json").read_text())
+    assert [row["fx_name"] for row in shown["files"]] == [f.path.name.split("_")[1] for f in files]
+    assert [name[-3:] for name in (f.path.name.split("_")[1] for f in files)][1:3] == [" 02", " 03"]
+
+
 def test_the_same_take_gives_the_same_bytes(fake_session: Build, tmp_path: Path) -> None:
     session = fake_session()
     session.document["sources"][0]["chain"] = "far"
@@ -236,6 +252,7 @@ HOSTILE: list[tuple[str, Any, type[WildtrackError]]] = [
     ("scene.start_sample", 2**70, BadSession),
     ("duration_samples", 0, BadSession),
     ("take", "../" * 20, BadSession),
+    ("take", "\N{DOG}" * 16, BadSession),
     ("created", "yesterday", BadSession),
     ("created", "2026-01-01", BadSession),
 ]

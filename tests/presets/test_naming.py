@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presets.naming import FALLBACK_CAT_ID, cat_id_for, cat_ids, file_name, fx_name
+from presets.naming import (
+    FALLBACK_CAT_ID,
+    cat_id_for,
+    cat_ids,
+    file_name,
+    fx_name,
+    fx_name_in,
+    unique_file_names,
+)
 
 FOLEY_CLASSES_TEXT = """
 grass_leaves scream_pain horse cow chicken_rooster bird pig sheep_goat bow_arrow boat_ship
@@ -79,6 +88,27 @@ def test_any_text_makes_a_safe_name(fx: str, creator: str, source: str) -> None:
     assert name.endswith(".wav")
     assert not re.search(r'[\x00-\x1f\x7f<>:"/\\|?*\u202e]', name)
     assert all(part and part == part.strip(" .") for part in name[:-4].split("_"))
+
+
+LIKE_LABELS = st.sampled_from(
+    ["rain", "rain.", "Rain", "Door: slam", "Door slam", "Dog", "Dog 02", "犬" * 60, "犬" * 61]
+)
+"""Labels that lose their differences on the way into a file name."""
+
+
+@given(st.lists(LIKE_LABELS | st.text(max_size=60), max_size=65), st.text(max_size=30))
+def test_any_labels_make_names_that_differ(labels: list[str], source: str) -> None:
+    names = unique_file_names([("ANMLDog", fx_name(label)) for label in labels], "WT", source)
+    assert len({unicodedata.normalize("NFC", name.casefold()) for name in names}) == len(labels)
+    assert all(len(name.encode()) <= 200 for name in names)
+    assert all(len(fx_name_in(name)) <= 40 for name in names)
+
+
+def test_numbers_make_room_and_step_over_taken_names() -> None:
+    dogs = unique_file_names([("ANMLDog", name) for name in ("Dog", "Dog 02", "Dog")], "WT", "A")
+    assert [fx_name_in(name) for name in dogs] == ["Dog", "Dog 02", "Dog 03"]
+    long = unique_file_names([("ANMLDog", "x" * 90)] * 2, "WT", "A")
+    assert [fx_name_in(name) for name in long] == ["x" * 40, "x" * 37 + " 02"]
 
 
 @given(st.text(max_size=300))
