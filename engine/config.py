@@ -106,12 +106,17 @@ def check_device(device: str) -> None:
 
 
 def prepare_session(session: Path) -> Path:
-    """Make the session folder and prove that it can be written; SessionNotWritable otherwise."""
+    """Make the session folder and prove that it can be written; SessionNotWritable otherwise.
+
+    Its sub-folders must be folders of its own: a link in a session from somebody else would send
+    our writes to another place.
+    """
     try:
         session = session.expanduser().resolve()
-        for name in SESSION_FOLDERS:
-            folder = session / name
-            folder.mkdir(parents=True, exist_ok=True)
+        session.mkdir(parents=True, exist_ok=True)
+        for folder in (session, *(session / name for name in SESSION_FOLDERS)):
+            folder.mkdir(exist_ok=True)
+            _require_own(folder)
             with tempfile.TemporaryFile(dir=folder):
                 pass
     except (OSError, RuntimeError, ValueError) as error:
@@ -121,6 +126,14 @@ def prepare_session(session: Path) -> Path:
             "may write to, or change its permissions."
         ) from error
     return session
+
+
+def _require_own(folder: Path) -> None:
+    if folder.resolve() != folder:
+        raise SessionNotWritable(
+            f"{folder} leads to another place; replace the link by a folder, or choose another "
+            "session folder."
+        )
 
 
 def _check_port(what: str, port: int) -> None:

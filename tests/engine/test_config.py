@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from engine.config import DEFAULT_PACK, EngineConfig, Flags, resolve_config
+from engine.config import DEFAULT_PACK, SESSION_FOLDERS, EngineConfig, Flags, resolve_config
 from engine.lock import SessionLock
 from osc_bridge.errors import (
     BadSession,
@@ -101,3 +103,62 @@ def test_one_engine_a_session(tmp_path: Path) -> None:
     with SessionLock(tmp_path):
         assert list(tmp_path.iterdir())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    session = tmp_path / "session"
+    session.mkdir()
+    (session / ".engine.lock").symlink_to(victim)
+    with pytest.raises(SessionNotWritable, match=r"\.engine\.lock"), SessionLock(session):
+        pass
+    assert victim.read_text() == "precious"
+
+
+def test_a_lock_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".engine.lock")
+    with pytest.raises(SessionNotWritable, match="not a file"), SessionLock(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("call", ["os.open", "fcntl.flock"])
+def test_a_lock_that_cannot_be_taken_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def refused(*_arguments: object) -> int:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(call, refused)
+        with pytest.raises(SessionNotWritable, match="No locks available"), SessionLock(tmp_path):
+            pass
+    with SessionLock(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("name", SESSION_FOLDERS)
+def test_a_session_with_a_folder_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    elsewhere, session = tmp_path / "elsewhere", tmp_path / "session"
+    elsewhere.mkdir()
+    session.mkdir()
+    (session / name).symlink_to(elsewhere)
+    with pytest.raises(SessionNotWritable, match=f"{name} leads to another place"):
+        EngineConfig(session)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_the_session_folder_itself_must_be_writable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    EngineConfig(tmp_path)
+    usual = tempfile.TemporaryFile
+
+    def denied_at_the_root(dir: Path) -> object:  # noqa: A002
+        if dir == tmp_path:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return usual(dir=dir)
+
+    monkeypatch.setattr("tempfile.TemporaryFile", denied_at_the_root)
+    with pytest.raises(SessionNotWritable, match="Permission denied"):
+        EngineConfig(tmp_path)
