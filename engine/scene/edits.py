@@ -87,8 +87,10 @@ SETTABLE_FIELDS = (*NUMBER_FIELDS, *FLAG_FIELDS, *TEXT_FIELDS)
 
 def apply(scene: Scene | None, edit: Edit) -> Scene:
     """Return the scene after ``edit``; raise a WildtrackError and change nothing otherwise."""
-    if isinstance(edit, NewScene):
+    if isinstance(edit, NewScene) and scene is None:
         return _new_scene(edit)
+    if isinstance(edit, NewScene):
+        raise BadArguments("A scene begins once; this journal begins it again.")
     if scene is None:
         raise BadArguments("The first edit of a scene is NewScene; this journal begins otherwise.")
     changed = _add(scene, edit) if isinstance(edit, AddSources) else _set(scene, edit)

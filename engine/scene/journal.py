@@ -2,13 +2,17 @@
 
 An edit is one JSON line, flushed to the disk before it is acknowledged, so nothing acknowledged
 is lost when the process is killed. Opening replays the journal over the snapshot. A last line
-that was cut short is dropped and reported; damage anywhere else is refused as BadSession.
+without its line end was cut short: it is dropped and reported. Any other damage is refused as
+BadSession, and the files stay as they are.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from engine.scene import codec, edits
@@ -37,30 +41,32 @@ class Journal:
 
     def exists(self) -> bool:
         """Whether the session holds this scene."""
-        return self.snapshot.is_file() or self.lines.is_file()
+        return _is_there(self.snapshot) or _is_there(self.lines)
 
     def append(self, edit: edits.Edit, revision: int) -> None:
         """Write one edit and flush it to the disk; on failure the file is as it was."""
         line = (codec.edit_to_json(edit, revision) + "\n").encode()
-        created = not self.lines.exists()
-        handle = os.open(self.lines, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        created = not _is_there(self.lines)
+        handle = _opened(self.lines, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             length = os.fstat(handle).st_size
             try:
                 _write_all(handle, line)
                 os.fsync(handle)
-            except OSError:
+                if created:
+                    sync_folder(self.lines.parent)
+            except BaseException:
                 os.ftruncate(handle, length)
+                if created:
+                    self.lines.unlink(missing_ok=True)
                 raise
         finally:
             os.close(handle)
-        if created:
-            sync_folder(self.lines.parent)
 
     def open(self) -> Opened:
         """Replay the files; cut off a torn last line. BadSession when they do not fit."""
-        scene = codec.scene_from_json(_read(self.snapshot)) if self.snapshot.is_file() else None
-        data = _bytes(self.lines) if self.lines.is_file() else b""
+        scene = codec.scene_from_json(_read(self.snapshot)) if _is_there(self.snapshot) else None
+        data = _bytes(self.lines) if _is_there(self.lines) else b""
         scene, good = self._replay(scene, data)
         if scene is None:
             raise BadSession(
@@ -70,7 +76,7 @@ class Journal:
         if scene.id != self.scene_id:
             raise BadSession(f"{self.lines.name} holds scene {scene.id!r}; give it its own name.")
         if good < len(data):
-            os.truncate(self.lines, good)
+            self._cut(good)
         return Opened(scene, data[good:].decode("utf-8", "replace"))
 
     def compact(self, scene: Scene) -> None:
@@ -79,20 +85,30 @@ class Journal:
         Killed between the two steps, the next opening skips the edits the snapshot already has.
         """
         write_whole(self.snapshot, codec.scene_to_json(scene).encode())
-        if self.lines.is_file():
+        if _is_there(self.lines):
             self.lines.unlink()
             sync_folder(self.lines.parent)
 
+    def _cut(self, length: int) -> None:
+        handle = _opened(self.lines, os.O_WRONLY)
+        try:
+            os.ftruncate(handle, length)
+        finally:
+            os.close(handle)
+
     def _replay(self, scene: Scene | None, data: bytes) -> tuple[Scene | None, int]:
-        """Return the scene after the complete edits and the length in bytes that they take."""
+        """Return the scene after the complete edits and the length in bytes that they take.
+
+        Lines that the snapshot has already come first; after them each revision comes once.
+        """
         good = 0
-        lines = data.splitlines(keepends=True)
-        for number, line in enumerate(lines, start=1):
+        in_snapshot = scene.revision if scene is not None else 0
+        for number, line in enumerate(BytesIO(data), start=1):
+            if not line.endswith(b"\n"):
+                break
             try:
-                scene = _step(scene, line)
+                scene = _step(scene, line, in_snapshot)
             except WildtrackError as error:
-                if number == len(lines):
-                    break
                 raise BadSession(
                     f"Line {number} of {self.lines.name} is damaged ({error}); restore the "
                     "session folder from a copy."
@@ -101,15 +117,13 @@ class Journal:
         return scene, good
 
 
-def _step(scene: Scene | None, line: bytes) -> Scene | None:
-    if not line.endswith(b"\n"):
-        raise BadSession("The line is cut short.")
+def _step(scene: Scene | None, line: bytes, in_snapshot: int) -> Scene | None:
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
         raise BadSession("The line is not UTF-8.") from error
     edit, revision = codec.edit_from_json(text)
-    if scene is not None and revision <= scene.revision:
+    if scene is not None and scene.revision == in_snapshot and revision <= in_snapshot:
         return scene
     after = edits.apply(scene, edit)
     if after.revision != revision:
@@ -125,13 +139,42 @@ def _read(path: Path) -> str:
 
 
 def _bytes(path: Path) -> bytes:
-    size = path.stat().st_size
-    if size > MAX_FILE_BYTES:
+    handle = _opened(path, os.O_RDONLY)
+    with os.fdopen(handle, "rb") as file:
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
         raise BadSession(
-            f"{path.name} has {size} bytes; the allowed range is 0 to {MAX_FILE_BYTES} bytes: "
-            "restore it from a copy."
+            f"{path.name} is longer than {MAX_FILE_BYTES} bytes; the allowed range is 0 to "
+            f"{MAX_FILE_BYTES} bytes: restore it from a copy."
         )
-    return path.read_bytes()
+    return data
+
+
+def _is_there(path: Path) -> bool:
+    """Whether anything has this name: a link is something, though it is never followed."""
+    return os.path.lexists(path)
+
+
+def _opened(path: Path, flags: int) -> int:
+    """Open one of a scene's two files, which must be a plain file, or raise BadSession.
+
+    A session may come from somebody else: a link would lead our reads and writes elsewhere.
+    """
+    own = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(path, flags | own, 0o644)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise _not_plain(path) from error
+        raise
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise _not_plain(path)
+
+
+def _not_plain(path: Path) -> BadSession:
+    return BadSession(f"{path.name} is not a plain file; restore it from a copy, or remove it.")
 
 
 def _write_all(handle: int, data: bytes) -> None:

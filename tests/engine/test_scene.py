@@ -128,6 +128,68 @@ def test_damage_in_the_middle_is_refused(tmp_path: Path, book: SceneBook) -> Non
         SceneBook(tmp_path).get("scene1")
 
 
+def test_a_complete_line_that_is_damaged_is_refused_and_kept(tmp_path: Path) -> None:
+    SceneBook(tmp_path).new("Alley", 0, 96_000, 7)
+    lines = tmp_path / "scene1.journal"
+    for damage in (b"{}\n", b"\xff\n", b'{"revision": 2}\r{}\n', b"\n"):
+        data = lines.read_bytes() + damage
+        other = tmp_path / "scene2.journal"
+        other.write_bytes(data.replace(b'"scene1"', b'"scene2"'))
+        before = other.read_bytes()
+        with pytest.raises(BadSession, match="Line 2"):
+            SceneBook(tmp_path).get("scene2")
+        assert other.read_bytes() == before
+
+
+def test_a_revision_that_comes_twice_is_refused(tmp_path: Path, book: SceneBook) -> None:
+    book.new("Alley", 0, 96_000, 7)
+    book.change("scene1", AddSources((TEXT,)))
+    lines = tmp_path / "scene1.journal"
+    first, second = lines.read_bytes().splitlines(keepends=True)
+    for data in (first + second + second, first + first + second):
+        lines.write_bytes(data)
+        with pytest.raises(BadSession, match="Line"):
+            SceneBook(tmp_path).get("scene1")
+
+
+@pytest.mark.parametrize("name", ["scene1.journal", "scene1.json"])
+def test_links_in_a_session_are_not_followed(tmp_path: Path, name: str) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "scenes"
+    folder.mkdir()
+    SceneBook(folder).new("Alley", 0, 96_000, 7)
+    (folder / "scene1.journal").rename(outside)
+    before = outside.read_bytes() + b"{"
+    outside.write_bytes(before)
+    (folder / name).symlink_to(outside)
+    with pytest.raises(BadSession, match="not a plain file"):
+        SceneBook(folder).get("scene1")
+    assert SceneBook(folder).new("Next", 0, 96_000, 7).id == "scene2"
+    assert outside.read_bytes() == before
+
+
+def test_an_edit_whose_folder_cannot_be_flushed_never_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = SceneBook(tmp_path)
+    book.new("Alley", 0, 96_000, 7)
+    book.close()
+    snapshot = book.get("scene1")
+
+    def failing(_folder: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.scene.journal.sync_folder", failing)
+        with pytest.raises(OSError, match="Input/output"):
+            book.change("scene1", AddSources((TEXT,)))
+        with pytest.raises(OSError, match="Input/output"):
+            book.new("Next", 0, 96_000, 7)
+    assert [path.name for path in tmp_path.iterdir()] == ["scene1.json"]
+    assert SceneBook(tmp_path).get("scene1") == snapshot
+    after = book.change("scene1", AddSources((TEXT, TEXT)))
+    assert SceneBook(tmp_path).get("scene1") == after
+
+
 def test_a_failed_write_leaves_the_journal_as_it_was(
     book: SceneBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,6 +204,9 @@ def test_a_failed_write_leaves_the_journal_as_it_was(
         patch.setattr("os.fsync", full)
         with pytest.raises(OSError, match="No space"):
             book.change("scene1", SetField("s1", "pan", 1.0))
+        with pytest.raises(OSError, match="No space"):
+            book.new("Next", 0, 96_000, 7)
+    assert book.ids() == ["scene1"]
     assert (tmp_path / "scene1.journal").read_bytes() == before
     assert book.get("scene1") == scene
 
