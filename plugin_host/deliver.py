@@ -1,7 +1,8 @@
 """Delivery: a take becomes 48 kHz, 24-bit BWF files named by UCS, and a sidecar.
 
 - Stems: each audible source through its chain, gain and pan. Muted ones are not written.
-- Mix, stems ``consistent``: the sum of those stems, then the mix chain if one is given.
+- Mix, stems ``consistent``: the sum of those stems (of weight 0 only the file is written), then
+  the mix chain if one is given.
 - Mix, stems ``independent``: the mix that the model generated as one sound, through the mix
   chain (or the chain given for all sources). Gain, pan, solo and start of single sources do
   not reach it; the notes say so.
@@ -19,11 +20,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from osc_bridge.errors import BadPreset, DiskFull, NothingToRender, SessionNotWritable
 from plugin_host.bwf import bwf_bytes
 from plugin_host.items import DeliveredFile, Delivery, Item
 from plugin_host.labelling import Labels, describe
 from plugin_host.mixdown import Placement, Voice, audible, peak_dbfs, process, sum_voices
+from plugin_host.notes import notes_on
 from plugin_host.sidecar import sidecar_bytes
 from plugin_host.take import SAMPLE_RATE, Take, TakeSource, read_stem
 from presets.files import write_whole
@@ -109,13 +113,19 @@ def _stem(take: Take, source: TakeSource, settings: DeliverySettings) -> Item:
 def _mix(take: Take, stems: Sequence[Item], settings: DeliverySettings) -> Item:
     if take.stems_mode == "consistent":
         chain = settings.mix_chain or DRY
-        voice, ref = sum_voices([item.voice for item in stems]), None
+        voice, ref = _sum(take, stems), None
     else:
         chain = settings.mix_chain or settings.chain or DRY
         voice, ref = Voice(read_stem(take, take.mix), 0), take.mix
     voice = process(voice.audio, chain, Placement())
     cat = cat_ids()[MIX_CAT_ID]
     return Item("mix", None, ref, voice, chain, cat, fx_name(take.scene_name or "Mix"))
+
+
+def _sum(take: Take, stems: Sequence[Item]) -> Voice:
+    """The stems that are in the engine's mix: those of weight 0 are not; silence if none is."""
+    voices = [item.voice for item in stems if item.source and item.source.weight > 0]
+    return sum_voices(voices or [Voice(np.zeros((1, take.duration_samples), np.float32), 0)])
 
 
 def _with_headroom(items: Sequence[Item]) -> tuple[list[Item], float]:
@@ -157,7 +167,7 @@ def _write_all(
         for name, item in named:
             files.append(_write_one(labels, item, out / name))
             written.append(out / name)
-        notes = notes_on(labels.take, len(files) - 1, trim_db)
+        notes = notes_on(labels.take, [item for _, item in named], trim_db)
         delivery = Delivery(out, tuple(files), out / sidecar, trim_db, notes)
         data = sidecar_bytes(labels, [item for _, item in named], delivery)
         write_whole(out / sidecar, data, overwrite=False)
@@ -187,30 +197,6 @@ def _write_one(labels: Labels, item: Item, path: Path) -> DeliveredFile:
         peak_dbfs=peak_dbfs(voice.peak),
         sha256=hashlib.sha256(data).hexdigest(),
     )
-
-
-def notes_on(take: Take, stem_count: int, trim_db: float) -> tuple[str, ...]:
-    """Sentences for the user: what was changed, left out, or is other than it may seem."""
-    notes = []
-    if take.pack.sample_rate < SAMPLE_RATE:
-        notes.append(
-            f"Pack {take.pack.name} sounds at {take.pack.sample_rate} Hz (bandwidth "
-            f"{take.pack.bandwidth_hz} Hz); the files are upsampled to {SAMPLE_RATE} Hz."
-        )
-    if take.stems_mode == "independent":
-        notes.append(
-            "The mix was generated as one sound: gain, pan, solo and start of single sources do "
-            "not reach it. Render with consistent stems for a mix that is their sum."
-        )
-    if stem_count < len(take.sources):
-        count = len(take.sources) - stem_count
-        notes.append(f"{count} of {len(take.sources)} sources are muted or not solo: not written.")
-    if trim_db:
-        notes.append(
-            f"All files were turned down by {-trim_db:.1f} dB together: the loudest would have "
-            "exceeded 0 dBFS."
-        )
-    return tuple(notes)
 
 
 def _make_folder(out: Path) -> None:

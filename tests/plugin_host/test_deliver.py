@@ -103,6 +103,28 @@ def test_muted_sources_are_not_written_nor_mixed(fake_session: Build, tmp_path: 
     assert any("1 of 3 sources are muted" in note for note in delivery.notes)
 
 
+def test_a_source_of_weight_0_is_written_but_not_mixed(fake_session: Build, tmp_path: Path) -> None:
+    session = fake_session()
+    session.document["sources"][1]["weight"] = 0.0
+    delivery = run(session, tmp_path / "out")
+    assert [file.source_id for file in delivery.files] == ["s1", "s2", "s3", ""]
+    assert np.array_equal(samples(delivery.files[1].path)[0], session.stems[1])
+    expected = session.stems[0] + session.stems[2]
+    assert np.abs(samples(delivery.files[-1].path)[0] - expected).max() < 1e-4
+    assert any("no part of the mix: rain on window." in note for note in delivery.notes)
+
+
+def test_a_mix_of_nothing_is_silence_of_the_scenes_length(
+    fake_session: Build, tmp_path: Path
+) -> None:
+    session = fake_session()
+    for row in session.document["sources"]:
+        row["weight"] = 0.0
+    mix = run(session, tmp_path / "out").files[-1]
+    assert mix.length_samples == session.document["duration_samples"]
+    assert not samples(mix.path).any()
+
+
 def test_solo_silences_the_others(fake_session: Build, tmp_path: Path) -> None:
     session = fake_session()
     session.document["sources"][2]["solo"] = True
