@@ -30,7 +30,7 @@ from plugin_host.mixdown import Placement, Voice, audible, peak_dbfs, process, s
 from plugin_host.notes import notes_on
 from plugin_host.sidecar import sidecar_bytes
 from plugin_host.take import SAMPLE_RATE, Take, TakeSource, read_stem
-from presets.files import write_whole
+from presets.files import new_files
 from presets.naming import (
     MIX_CAT_ID,
     cat_id_for,
@@ -161,29 +161,23 @@ def _write_numbered(
 def _write_all(
     labels: Labels, named: Sequence[tuple[str, Item]], out: Path, sidecar: str, trim_db: float
 ) -> Delivery:
-    written: list[Path] = []
-    try:
-        files = []
-        for name, item in named:
-            files.append(_write_one(labels, item, out / name))
-            written.append(out / name)
-        notes = notes_on(labels.take, [item for _, item in named], trim_db)
+    with new_files() as write:
+        files = [_write_one(labels, item, out / name, write) for name, item in named]
+        items = [item for _, item in named]
+        notes = notes_on(labels.take, items, trim_db)
         delivery = Delivery(out, tuple(files), out / sidecar, trim_db, notes)
-        data = sidecar_bytes(labels, [item for _, item in named], delivery)
-        write_whole(out / sidecar, data, overwrite=False)
-    except BaseException:
-        for path in written:
-            path.unlink(missing_ok=True)
-        raise
+        write(delivery.sidecar, sidecar_bytes(labels, items, delivery))
     return delivery
 
 
-def _write_one(labels: Labels, item: Item, path: Path) -> DeliveredFile:
+def _write_one(
+    labels: Labels, item: Item, path: Path, write: Callable[[Path, bytes], None]
+) -> DeliveredFile:
     voice = item.voice
     start_sample = labels.take.scene_start_sample + voice.start_sample
     bext, ixml = describe(labels, item, start_sample)
     data = bwf_bytes(voice.audio, SAMPLE_RATE, bext, ixml)
-    write_whole(path, data, overwrite=False)
+    write(path, data)
     return DeliveredFile(
         path=path,
         role=item.role,

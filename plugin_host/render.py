@@ -129,8 +129,8 @@ def _progress_to(on_stage: OnStage) -> Callable[[Progress], None]:
 
 
 def _draw(take: Take, delivery: Delivery, on_stage: OnStage) -> Path:
-    on_stage("Picture", 0.0)
     try:
+        on_stage("Picture", 0.0)
         path = draw_delivery(take, delivery)
     except BaseException as error:
         for file in (*(file.path for file in delivery.files), delivery.sidecar):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PART_SUFFIX = ".part"
@@ -20,10 +20,37 @@ def write_whole(path: Path, data: bytes, *, overwrite: bool = True) -> None:
     """Write ``data`` to ``path`` atomically.
 
     With ``overwrite=False`` an existing file is left as it is and FileExistsError raised,
-    also when another process creates it at the same moment. OSError passes to the caller.
+    also when another process creates it at the same moment; any failure, also one after the
+    file has appeared, leaves no new file. OSError passes to the caller.
     """
-    with writing_whole(path, overwrite=overwrite) as part:
+    if not overwrite:
+        with new_files() as write:
+            write(path, data)
+        return
+    with writing_whole(path) as part:
         part.write_bytes(data)
+
+
+@contextmanager
+def new_files() -> Iterator[Callable[[Path, bytes], None]]:
+    """Yield a function that writes new files; all stay when the block succeeds, none otherwise.
+
+    A file is known by its identity on the disk before it appears under its name, so that
+    neither an interrupt at any moment leaves one behind nor another's file is removed.
+    """
+    made: list[tuple[Path, os.stat_result]] = []
+
+    def write(path: Path, data: bytes) -> None:
+        with writing_whole(path, overwrite=False) as part:
+            part.write_bytes(data)
+            made.append((path, part.stat()))
+
+    try:
+        yield write
+    except BaseException:
+        for path, ours in made:
+            _withdraw(path, ours)
+        raise
 
 
 @contextmanager
@@ -76,7 +103,18 @@ def _link_new(part: Path, path: Path) -> None:
 
 def _rename_new(part: Path, path: Path) -> None:
     path.open("xb").close()
-    part.replace(path)
+    try:
+        part.replace(path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _withdraw(path: Path, ours: os.stat_result) -> None:
+    """Remove ``path`` if it is still the file that we made."""
+    with suppress(OSError):
+        if os.path.samestat(path.lstat(), ours):
+            path.unlink()
 
 
 def sync_folder(folder: Path) -> None:

@@ -241,6 +241,23 @@ def test_a_failure_half_way_leaves_nothing(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.parametrize("after", [1, 3, 5])
+def test_ctrl_c_after_a_file_has_appeared_leaves_nothing(
+    fake_session: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    appeared: list[Path] = []
+
+    def interrupted(folder: Path) -> None:
+        appeared.append(folder)
+        if len(appeared) == after:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("presets.files.sync_folder", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(fake_session(), tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_an_output_folder_that_cannot_be(fake_session: Build, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SessionNotWritable, match="--out"):

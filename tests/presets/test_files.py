@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from presets.files import write_whole, writing_whole
+from presets import files
+from presets.files import new_files, write_whole, writing_whole
 
 
 def names(folder: Path) -> list[str]:
@@ -41,6 +42,50 @@ def test_refuses_to_overwrite_when_asked(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         write_whole(target, b"second", overwrite=False)
     assert target.read_bytes() == b"first"
+    assert names(tmp_path) == ["a.wav"]
+
+
+def failing(*_: object) -> None:
+    raise OSError("no")
+
+
+def test_a_new_file_is_withdrawn_when_the_folder_cannot_be_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "sync_folder", failing)
+    with pytest.raises(OSError, match="no"):
+        write_whole(tmp_path / "a.wav", b"new", overwrite=False)
+    assert names(tmp_path) == []
+
+
+def test_new_files_stay_together_or_go_together(tmp_path: Path) -> None:
+    (tmp_path / "b.wav").write_bytes(b"theirs")
+    with pytest.raises(FileExistsError), new_files() as write:
+        write(tmp_path / "a.wav", b"ours")
+        assert (tmp_path / "a.wav").read_bytes() == b"ours"
+        write(tmp_path / "b.wav", b"ours")
+    assert names(tmp_path) == ["b.wav"]
+    with new_files() as write:
+        write(tmp_path / "a.wav", b"ours")
+    assert names(tmp_path) == ["a.wav", "b.wav"]
+
+
+def test_only_our_own_files_are_withdrawn(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), new_files() as write:
+        write(tmp_path / "a.wav", b"ours")
+        write_whole(tmp_path / "a.wav", b"theirs")
+        raise KeyboardInterrupt
+    assert (tmp_path / "a.wav").read_bytes() == b"theirs"
+
+
+def test_new_files_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files.os, "link", failing)
+    write_whole(tmp_path / "a.wav", b"first", overwrite=False)
+    with pytest.raises(FileExistsError):
+        write_whole(tmp_path / "a.wav", b"second", overwrite=False)
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(OSError, match="no"):
+        write_whole(tmp_path / "b.wav", b"third", overwrite=False)
     assert names(tmp_path) == ["a.wav"]
 
 
