@@ -147,8 +147,8 @@ def _write_numbered(
         labels = Labels(take, settings.creator_id, source_id)
         sounds = [(item.cat.id, item.fx_name) for item in items]
         names = unique_file_names(sounds, settings.creator_id, source_id)
-        sidecar = f"{names[-1].removesuffix('.wav')}.json"
-        if any((out / name).exists() for name in [*names, sidecar]):
+        sidecar, picture = (f"{names[-1].removesuffix('.wav')}{end}" for end in (".json", ".png"))
+        if any((out / name).exists() for name in [*names, sidecar, picture]):
             continue
         named = [(n, replace(i, fx_name=fx_name_in(n))) for n, i in zip(names, items, strict=True)]
         try:

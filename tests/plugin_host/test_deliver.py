@@ -216,6 +216,12 @@ def test_nothing_is_ever_overwritten(fake_session: Build, tmp_path: Path) -> Non
     assert all(path.read_bytes() == data for path, data in before.items())
 
 
+def test_a_picture_that_is_there_takes_the_number_too(fake_session: Build, tmp_path: Path) -> None:
+    (tmp_path / "MIX_Alley_WT_Alley-t0001.png").write_bytes(b"mine")
+    delivery = run(fake_session(), tmp_path)
+    assert delivery.sidecar.name == "MIX_Alley_WT_Alley-t0001-2.json"
+
+
 def test_the_sidecar_tells_all(fake_session: Build, tmp_path: Path) -> None:
     delivery = run(fake_session(), tmp_path / "out", chain=builtin_chain("near"))
     sidecar = json.loads(delivery.sidecar.read_text())
