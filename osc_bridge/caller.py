@@ -151,7 +151,7 @@ class Caller:
         return self.start(request).result(timeout_s, on_progress)
 
     def call_or_cancel(
-        self, request: Request[R], timeout_s: float, on_progress: OnProgress | None
+        self, request: Request[R], timeout_s: float, on_progress: OnProgress | None = None
     ) -> R:
         """As `call`; Ctrl-C, a time-out or an error in ``on_progress`` cancels the job first."""
         job = self.start(request)

@@ -53,6 +53,7 @@ SAMPLE_RATE = 48_000
 _DURATION_S = Real(1 / SAMPLE_RATE, DURATION_MAX / SAMPLE_RATE, "s", "length of a scene", 4.0)
 PERCEIVE_S = 60.0
 RENDER_S = 600.0
+"""Longest silence of a job; the engine reports every few seconds while one waits its turn."""
 
 Transport = Literal["tcp", "udp"]
 Row = TypeVar("Row")
@@ -112,14 +113,14 @@ class Client(Caller):
 
     def add_image(self, scene: str, path: str | Path, label: str = "") -> tuple[str, ...]:
         """Add a picture: without a label all that is seen in it; returns the ids."""
-        return self.call(AddImage(scene, _absolute(path), label), PERCEIVE_S).sources
+        return self.call_or_cancel(AddImage(scene, _absolute(path), label), PERCEIVE_S).sources
 
     def add_region(
         self, scene: str, path: str | Path, box: tuple[int, int, int, int], label: str = ""
     ) -> str:
         """Add the box x0, y0, x1, y1 (pixels, x1 and y1 outside) of a picture; returns its id."""
         request = AddRegion(scene, _absolute(path), *box, label)
-        return self.call(request, PERCEIVE_S).sources[0]
+        return self.call_or_cancel(request, PERCEIVE_S).sources[0]
 
     def add_text(self, scene: str, text: str) -> str:
         """Add a sound in words; returns its id."""
@@ -127,7 +128,7 @@ class Client(Caller):
 
     def add_audio(self, scene: str, path: str | Path) -> str:
         """Add an audio clip; returns its id."""
-        return self.call(AddAudio(scene, _absolute(path)), PERCEIVE_S).sources[0]
+        return self.call_or_cancel(AddAudio(scene, _absolute(path)), PERCEIVE_S).sources[0]
 
     def set(self, scene: str, source: str, **fields: Value) -> None:
         """Set fields of a source, such as ``gain_db=-6``; all are checked before any is sent."""

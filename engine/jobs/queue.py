@@ -1,4 +1,7 @@
-"""One worker thread for one device, fed by a bounded priority queue."""
+"""One worker thread for one device, fed by a bounded priority queue.
+
+A second thread tells those who wait that they wait, so that silence means trouble.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.jobs.job import Job, Reporter
+from engine.jobs.job import Job, Progress, Reporter
 from osc_bridge.errors import Cancelled, EngineUnreachable, QueueFull
 
 MAX_WAITING = 64
+WAITING_REPORT_S = 2.0
+"""Seconds between two reports to a job that waits."""
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +28,19 @@ class _Ticket:
     number: int
     job: Job[Any] = field(compare=False)
     cancelled: threading.Event = field(compare=False, default_factory=threading.Event)
+    telling: threading.Lock = field(compare=False, default_factory=threading.Lock)
+    has_left: bool = field(compare=False, default=False)
+
+    def tell_place(self, ahead: int) -> None:
+        """Report that the job waits, unless it has left the queue meanwhile."""
+        with self.telling:
+            if not self.has_left:
+                _call(self.job.report, _waits_for(ahead))
+
+    def leave(self) -> None:
+        """After this the job is not told any more that it waits."""
+        with self.telling:
+            self.has_left = True
 
 
 class JobQueue:
@@ -36,10 +54,13 @@ class JobQueue:
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._teller = threading.Thread(target=self._tell, name=f"{name}-waiting", daemon=True)
+        self._silence_over = threading.Event()
 
     def start(self) -> None:
         """Start the worker thread."""
         self._thread.start()
+        self._teller.start()
 
     def submit(self, job: Job[Any]) -> None:
         """Queue a job; raise QueueFull when there is no room."""
@@ -90,14 +111,16 @@ class JobQueue:
         """Cancel everything and wait for the worker to end; done twice it does nothing."""
         with self._changed:
             self._closed = True
+            self._silence_over.set()
             waiting, self._waiting = self._waiting, []
             if self._running is not None:
                 self._running.cancelled.set()
             self._changed.notify_all()
         for ticket in waiting:
             _end_cancelled(ticket)
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join()
+        for thread in (self._thread, self._teller):
+            if thread.is_alive() and thread is not threading.current_thread():
+                thread.join()
 
     def _find(self, key: Hashable) -> _Ticket | None:
         running = [self._running] if self._running is not None else []
@@ -110,6 +133,14 @@ class JobQueue:
                 self._running = None
                 self._changed.notify_all()
 
+    def _tell(self) -> None:
+        while not self._silence_over.wait(WAITING_REPORT_S):
+            with self._changed:
+                waiting = sorted(self._waiting)
+                ahead = int(self._running is not None)
+            for place, ticket in enumerate(waiting, start=ahead):
+                ticket.tell_place(place)
+
     def _next(self) -> _Ticket | None:
         with self._changed:
             self._changed.wait_for(lambda: bool(self._waiting) or self._closed)
@@ -121,6 +152,7 @@ class JobQueue:
 
 def _run_one(ticket: _Ticket) -> None:
     """Run a job to its end; whatever it raises goes to its ``failed``."""
+    ticket.leave()
     job = ticket.job
     reporter = Reporter(job.report, ticket.cancelled)
     try:
@@ -132,14 +164,20 @@ def _run_one(ticket: _Ticket) -> None:
         _call(job.done, result)
 
 
+def _waits_for(ahead: int) -> Progress:
+    jobs = "1 other job" if ahead == 1 else f"{ahead} other jobs"
+    return Progress(0.0, 0, 1, f"Waiting for {jobs}.")
+
+
 def _end_cancelled(ticket: _Ticket) -> None:
+    ticket.leave()
     error = Cancelled("The job was cancelled before it began; nothing was written.")
     _call(ticket.job.failed, error)
 
 
-def _call(end: Any, value: Any) -> None:
+def _call(tell: Any, value: Any) -> None:
     """Tell the caller; a caller that is gone must not stop the worker."""
     try:
-        end(value)
+        tell(value)
     except Exception:
-        _log.exception("A job's end could not be told")
+        _log.exception("A caller could not be told of its job")

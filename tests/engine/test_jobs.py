@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,6 +40,12 @@ class Ends:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.told) >= count, WAIT_S)
             return list(self.told)
+
+
+@pytest.fixture
+def often_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who wait hear of it all the time; asked for before the queue starts."""
+    monkeypatch.setattr("engine.jobs.queue.WAITING_REPORT_S", 0.005)
 
 
 @pytest.fixture
@@ -118,6 +125,42 @@ def test_a_running_job_stops_at_its_next_step(queue: JobQueue) -> None:
     go_on.set()
     assert isinstance(ends.wait(1)[0][1], Cancelled)
     assert steps == []
+
+
+def test_who_waits_is_told_so_again_and_again(
+    often_told: None, queue: JobQueue, held: threading.Event
+) -> None:
+    told: list[Progress] = []
+    twice, ends = threading.Event(), Ends()
+
+    def report(progress: Progress) -> None:
+        told.append(progress)
+        if len(told) >= 2:
+            twice.set()
+
+    def work(reporter: Reporter) -> None:
+        reporter.phase("Working.", 0.0, 1.0)(1, 1)
+
+    queue.submit(replace(ends.job("first", work), report=report))
+    queue.submit(ends.job("second"))
+    assert twice.wait(WAIT_S)
+    assert {(p.fraction, p.sentence) for p in told} == {(0.0, "Waiting for 1 other job.")}
+    held.set()
+    ends.wait(2)
+    assert told[-1].sentence == "Working.", "nothing is told of waiting once it works"
+
+
+def test_a_caller_that_cannot_be_told_does_not_end_the_telling(
+    often_told: None, queue: JobQueue, held: threading.Event
+) -> None:
+    heard = threading.Event()
+
+    def gone(_progress: Progress) -> None:
+        raise OSError("gone")
+
+    queue.submit(replace(Ends().job("a"), report=gone))
+    queue.submit(replace(Ends().job("b"), report=lambda _progress: heard.set()))
+    assert heard.wait(WAIT_S)
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), KeyboardInterrupt()])

@@ -15,6 +15,9 @@ from osc_bridge.errors import NothingToRender
 from osc_bridge.paging import source_page
 from osc_bridge.reply import Reply
 from osc_bridge.schema import (
+    AddAudio,
+    AddImage,
+    AddRegion,
     AddText,
     CancelJob,
     Goodbye,
@@ -49,7 +52,7 @@ settings.load_profile("busy machine")
 
 @dataclass
 class FakeEngine:
-    """Answers as an engine would; a render of scene "kept" stays open, "slow" blocks."""
+    """Answers as an engine would; a render of "kept" and added files stay open, "slow" blocks."""
 
     seen: list[Request[Any]] = field(default_factory=list)
     kept: list[Reply] = field(default_factory=list)
@@ -76,6 +79,8 @@ class FakeEngine:
                 return source_page(request.scene, request.page, self.rows)
             case Render():
                 return self._render(request, reply)
+            case AddImage() | AddRegion() | AddAudio():
+                return self._keep(reply)
             case CancelJob():
                 return reply.cancel_job(request.job)
             case Quit():
@@ -86,10 +91,7 @@ class FakeEngine:
         if request.scene == "empty":
             raise NothingToRender("Scene empty has no source: add one.")
         if request.scene == "kept":
-            reply.on_cancel(reply.cancelled)
-            self.kept.append(reply)
-            reply.progress(0.0, 0, 4, "Kept.")
-            return None
+            return self._keep(reply)
         if request.scene == "slow":
             self.blocked.set()
             assert self.release.wait(WAIT_S)
@@ -98,6 +100,11 @@ class FakeEngine:
         for step in range(4):
             reply.progress(step / 4, step, 4, f"Step {step}.")
         return TakeMade("t1", "/session/takes/t1/take.json")
+
+    def _keep(self, reply: Reply) -> None:
+        reply.on_cancel(reply.cancelled)
+        self.kept.append(reply)
+        reply.progress(0.0, 0, 4, "Kept.")
 
 
 @dataclass

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from osc_bridge.caller import Caller
+from osc_bridge.caller import Call, Caller
 from osc_bridge.client import Client
 from osc_bridge.errors import (
     Cancelled,
@@ -17,7 +18,7 @@ from osc_bridge.errors import (
     ReplyTimeout,
     UnknownJob,
 )
-from osc_bridge.schema import Hello, NewScene, Render, SetSource, SourceRow
+from osc_bridge.schema import CancelJob, Hello, NewScene, Render, SetSource, SourceRow
 
 WAIT_S = 20.0
 
@@ -81,6 +82,40 @@ def test_a_render_that_times_out_is_cancelled(rig, client) -> None:
         client.render("kept", timeout_s=0.05)
     client.ping(WAIT_S)
     assert all(reply.cancel_requested for reply in rig.engine.kept)
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda client: client.add_image("alley", "frame.png"),
+        lambda client: client.add_region("alley", "frame.png", (0, 0, 8, 8)),
+        lambda client: client.add_audio("alley", "wind.wav"),
+    ],
+)
+@pytest.mark.parametrize("error", [ReplyTimeout, KeyboardInterrupt])
+def test_a_file_given_up_is_cancelled(
+    rig: Any,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    add: Callable[[Client], object],
+    error: type[BaseException],
+) -> None:
+    usual = Call._wait
+
+    def interrupted(call: Call[Any], timeout_s: float) -> Any:
+        if isinstance(call.request, CancelJob):
+            return usual(call, timeout_s)
+        usual(call, WAIT_S)
+        if error is ReplyTimeout:
+            return None
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Call, "_wait", interrupted)
+    with pytest.raises(error):
+        add(client)
+    (kept,) = rig.engine.kept
+    assert kept.cancel_requested
+    assert client.pending_count == 0
 
 
 def test_a_job_cancelled_by_hand_raises_cancelled(client) -> None:
