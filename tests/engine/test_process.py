@@ -22,7 +22,7 @@ from engine.models.pack import file_hash
 from engine.run import stopped_by_signals
 from osc_bridge.client import Client
 from osc_bridge.discovery import find_engine
-from osc_bridge.errors import BadCheckpoint, PackCorrupt
+from osc_bridge.errors import BadCheckpoint, PackCorrupt, WildtrackError
 
 START_S = 120
 
@@ -148,8 +148,15 @@ class _Bomb:
         return Path.touch, (Path(os.environ["WILDTRACK_TEST_BOMB"]),)  # type: ignore[return-value]
 
 
+@pytest.mark.parametrize(
+    ("name", "error"), [("ssv2a.pth", PackCorrupt), ("ssv2a.safetensors", BadCheckpoint)]
+)
 def test_a_checkpoint_with_pickled_code_is_refused(
-    tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_pack: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    error: type[WildtrackError],
 ) -> None:
     import torch
 
@@ -158,11 +165,11 @@ def test_a_checkpoint_with_pickled_code_is_refused(
     pack = tmp_path / "pack"
     shutil.copytree(tiny_pack, pack)
     (pack / "ssv2a.safetensors").unlink()
-    torch.save({"manifold": _Bomb()}, pack / "ssv2a.pth")
+    torch.save({"manifold": _Bomb()}, pack / name)
     manifest = json.loads((pack / "pack.json").read_text())
     del manifest["files"]["ssv2a.safetensors"]
-    manifest["files"]["ssv2a.pth"] = file_hash(pack / "ssv2a.pth")
+    manifest["files"][name] = file_hash(pack / name)
     (pack / "pack.json").write_text(json.dumps(manifest))
-    with pytest.raises(BadCheckpoint):
+    with pytest.raises(error, match=r"ssv2a\.safetensors"):
         load_pack(pack)
     assert not exploded.exists()
