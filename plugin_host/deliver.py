@@ -4,8 +4,8 @@
 - Mix, stems ``consistent``: the sum of those stems (of weight 0 only the file is written), then
   the mix chain if one is given.
 - Mix, stems ``independent``: the mix that the model generated as one sound, through the mix
-  chain (or the chain given for all sources). Gain, pan, solo and start of single sources do
-  not reach it; the notes say so.
+  chain (or the chain given for all sources). Chain, gain, pan, solo and start of single
+  sources do not reach it; the notes say so.
 - Levels stay as they are up to 0 dBFS. If any file would exceed it, all are turned down by
   the same amount, the loudest to -1 dBFS: balance and sum stay; the notes say so.
 - All files or none; nothing is ever overwritten; the same take gives the same bytes.

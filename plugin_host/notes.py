@@ -33,8 +33,8 @@ def _on_mix(take: Take) -> list[str]:
     if take.stems_mode != "independent":
         return []
     return [
-        "The mix was generated as one sound: gain, pan, solo and start of single sources do "
-        "not reach it. Render with consistent stems for a mix that is their sum."
+        "The mix was generated as one sound: chain, gain, pan, solo and start of single sources "
+        "do not reach it. Render with consistent stems for a mix that is their sum."
     ]
 
 

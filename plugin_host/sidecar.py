@@ -10,7 +10,8 @@ from typing import Any
 
 from plugin_host.items import DeliveredFile, Delivery, Item
 from plugin_host.labelling import Labels, program
-from plugin_host.take import SAMPLE_RATE, AudioRef, TakeSource
+from plugin_host.mixdown import audible
+from plugin_host.take import SAMPLE_RATE, AudioRef, Take, TakeSource
 
 FORMAT = "wildtrack-delivery"
 FORMAT_VERSION = 1
@@ -40,13 +41,22 @@ def sidecar_bytes(labels: Labels, items: Sequence[Item], delivery: Delivery) -> 
         "pack": asdict(take.pack),
         "licence": take.pack.licence,
         "trim_db": round(delivery.trim_db, 4),
-        "mix_is": "sum of the stems" if take.stems_mode == "consistent" else "generated",
+        "mix_is": _mix_is(take, items[-1]),
         "notes": list(delivery.notes),
         "files": [_file(file, item) for file, item in zip(delivery.files, items, strict=True)],
         "sources": [_source(source) for source in take.sources],
         "timings_s": take.timings_s,
     }
     return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _mix_is(take: Take, mix: Item) -> str:
+    """Whether the stems add up to the mix, and if not, why."""
+    made = "generated as one sound"
+    if take.stems_mode == "consistent":
+        some = any(source.weight == 0 for source in audible(take.sources))
+        made = f"sum of the stems{' of weight above 0' if some else ''}"
+    return f"{made} through chain {mix.chain.name}" if mix.chain.effects else made
 
 
 def _file(file: DeliveredFile, item: Item) -> dict[str, Any]:

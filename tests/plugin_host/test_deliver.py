@@ -235,6 +235,23 @@ def test_the_sidecar_tells_all(fake_session: Build, tmp_path: Path) -> None:
         assert row["chain"]["name"] in ("near", "dry")
 
 
+@pytest.mark.parametrize(
+    ("mode", "settings", "expected"),
+    [
+        ("consistent", {}, "sum of the stems"),
+        ("consistent", {"mix_chain": "far"}, "sum of the stems through chain far"),
+        ("independent", {}, "generated as one sound"),
+        ("independent", {"chain": "near"}, "generated as one sound through chain near"),
+    ],
+)
+def test_the_sidecar_says_what_the_mix_is(
+    fake_session: Build, tmp_path: Path, mode: str, settings: dict[str, str], expected: str
+) -> None:
+    chains = {key: builtin_chain(name) for key, name in settings.items()}
+    sidecar = run(fake_session(mode), tmp_path / "out", **chains).sidecar
+    assert json.loads(sidecar.read_text())["mix_is"] == expected
+
+
 def test_a_failure_half_way_leaves_nothing(
     fake_session: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
