@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Final, NoReturn
 from osc_bridge.errors import BadSession, FileMissing
 
 MAX_JSON_BYTES: Final = 4 * 1024 * 1024
+MAX_TIMING_S: Final = 1e9
 
 
 class Fields:
@@ -29,6 +29,8 @@ class Fields:
             value = default
         if not isinstance(value, str) or len(value) > longest:
             self._refuse(name, value, f"text of 0 to {longest} characters")
+        if not _is_unicode(value):
+            self._refuse(name, value, "text without lone surrogates")
         return value
 
     def word(self, name: str, longest: int) -> str:
@@ -83,15 +85,13 @@ class Fields:
         return (value[0], value[1], value[2], value[3])
 
     def seconds(self, name: str) -> dict[str, float]:
-        """A flat table of durations; anything else in it is left out."""
+        """A flat table of at most 32 durations."""
         value: Any = self._values.get(name, {})
-        if not isinstance(value, dict):
-            self._refuse(name, value, "a table of seconds")
-        return {
-            str(key)[:40]: float(item)
-            for key, item in list(value.items())[:32]
-            if isinstance(item, int | float) and 0 <= item < math.inf
-        }
+        good = isinstance(value, dict) and len(value) <= 32
+        if not good or not all(len(key) <= 40 and _is_unicode(key) for key in value):
+            self._refuse(name, value, "a table of 0 to 32 short names with seconds")
+        table = Fields(value, f"{self.where}: {name}")
+        return {key: table.number(key, 0, MAX_TIMING_S, "s") for key in value}
 
     def _refuse(self, name: str, value: object, allowed: str) -> NoReturn:
         raise BadSession(
@@ -112,6 +112,10 @@ def read_json(path: Path) -> Fields:
         return Fields(json.loads(data, parse_constant=_no_constant), path.name)
     except (ValueError, RecursionError) as error:
         raise BadSession(f"{path.name} is not valid JSON ({error}); render again") from error
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _no_constant(name: str) -> float:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import metadata
+from typing import Final
 
 from osc_bridge.errors import BadSession
 from plugin_host.bwf import BITS, Bext
 from plugin_host.items import Item
 from plugin_host.ixml import Slate, UcsFields, ixml_text
 from plugin_host.take import SAMPLE_RATE, Take
+
+FIRST_YEAR: Final = 1970
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,18 @@ def describe(labels: Labels, item: Item, start_sample: int) -> tuple[Bext, str]:
 
 
 def made_at(take: Take) -> datetime:
-    """When the take was made; BadSession when the text is no ISO 8601 time with a zone."""
+    """When the take was made, in UTC; BadSession for no ISO 8601 time with a zone since 1970."""
     try:
         moment = datetime.fromisoformat(take.created)
-    except ValueError as error:
+        known = moment.astimezone(UTC).year >= FIRST_YEAR
+    except (ValueError, OverflowError) as error:
         raise BadSession(f"created = {take.created!r} is no ISO 8601 time; render again") from error
-    if moment.tzinfo is None:
-        raise BadSession(f"created = {take.created!r} has no time zone; render again")
-    return moment
+    if moment.tzinfo is None or not known:
+        raise BadSession(
+            f"created = {take.created!r} is no time since {FIRST_YEAR} with a time zone; "
+            "render again"
+        )
+    return moment.astimezone(UTC)
 
 
 def _bext(labels: Labels, item: Item, start_sample: int) -> Bext:

@@ -140,18 +140,36 @@ def read_stem(take: Take, ref: AudioRef) -> NDArray[np.float32]:
     data = _read_limited(path)
     if hashlib.sha256(data).hexdigest() != ref.sha256:
         raise BadSession(f"{path.name} was changed since take {take.id}; render the take again")
-    try:
-        samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-    except soundfile.SoundFileError as error:
-        raise BadAudio(f"{path.name} is not a sound file ({error}); render again") from error
-    if rate != SAMPLE_RATE or samples.shape[1] != 1:
-        raise BadAudio(
-            f"{path.name} has {samples.shape[1]} channels at {rate} Hz; "
-            f"a stem has 1 channel at {SAMPLE_RATE} Hz: render again"
-        )
+    samples = _decoded(data, path.name)
     if not np.isfinite(samples).all():
         raise BadAudio(f"{path.name} holds samples that are NaN or infinite; render again")
     return np.ascontiguousarray(samples.T)
+
+
+def _decoded(data: bytes, name: str) -> NDArray[np.float32]:
+    """The samples (T, 1); what it would become in memory is known before it is decoded."""
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as sound:
+            _check_header(sound, name)
+            samples: NDArray[np.float32] = sound.read(dtype="float32", always_2d=True)
+    except soundfile.SoundFileError as error:
+        raise BadAudio(f"{name} is not a sound file ({error}); render again") from error
+    return samples
+
+
+def _check_header(sound: soundfile.SoundFile, name: str) -> None:
+    if sound.format != "WAV":
+        raise BadAudio(f"{name} is a {sound.format} file; a stem is WAV: render again")
+    if sound.samplerate != SAMPLE_RATE or sound.channels != 1:
+        raise BadAudio(
+            f"{name} has {sound.channels} channels at {sound.samplerate} Hz; "
+            f"a stem has 1 channel at {SAMPLE_RATE} Hz: render again"
+        )
+    if sound.frames > MAX_STEM_S * SAMPLE_RATE:
+        raise BadAudio(
+            f"{name} lasts {sound.frames / SAMPLE_RATE:.0f} s; a stem has at most {MAX_STEM_S} s: "
+            "render again"
+        )
 
 
 def _read_limited(path: Path) -> bytes:

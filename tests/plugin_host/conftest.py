@@ -34,9 +34,11 @@ class FakeSession:
     document: dict[str, Any]
     stems: list[np.ndarray[Any, np.dtype[np.float32]]] = field(default_factory=list)
 
-    def add_sound(self, samples: np.ndarray[Any, Any]) -> dict[str, Any]:
+    def add_sound(
+        self, samples: np.ndarray[Any, Any], kind: str = "WAV", subtype: str = "FLOAT"
+    ) -> dict[str, Any]:
         buffer = io.BytesIO()
-        soundfile.write(buffer, samples, RATE, format="WAV", subtype="FLOAT")
+        soundfile.write(buffer, samples, RATE, format=kind, subtype=subtype)
         digest = hashlib.sha256(buffer.getvalue()).hexdigest()
         path = self.folder / "stems" / f"{digest}.wav"
         path.write_bytes(buffer.getvalue())

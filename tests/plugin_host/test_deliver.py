@@ -317,6 +317,17 @@ HOSTILE: list[tuple[str, Any, type[WildtrackError]]] = [
     ("take", "\N{DOG}" * 16, BadSession),
     ("created", "yesterday", BadSession),
     ("created", "2026-01-01", BadSession),
+    ("created", "0001-01-01T00:00:00+14:00", BadSession),
+    ("created", "9999-12-31T23:59:59-14:00", BadSession),
+    ("created", "0800-12-25T12:00:00Z", BadSession),
+    ("sources.0.label", "dog \ud800", BadSession),
+    ("sources.0.gain_db", 10**400, BadSession),
+    ("scene.name", "\udfff", BadSession),
+    ("timings_s", {"render": 10**400}, BadSession),
+    ("timings_s", {"render": "long"}, BadSession),
+    ("timings_s", {"\ud800": 1.0}, BadSession),
+    ("timings_s", {str(i): 1.0 for i in range(40)}, BadSession),
+    ("timings_s", [1.0], BadSession),
 ]
 
 
@@ -372,6 +383,29 @@ def test_stems_of_another_shape_are_refused(fake_session: Build, tmp_path: Path)
         run(session, tmp_path / "out")
     session.document["sources"][0] |= session.add_sound(np.full(100, np.nan, np.float32))
     with pytest.raises(BadAudio, match="NaN"):
+        run(session, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("sound", "kind", "subtype", "sentence"),
+    [
+        (np.zeros(100, np.float32), "FLAC", "PCM_24", "FLAC"),
+        (np.zeros(601 * RATE, np.int16), "WAV", "PCM_U8", "601 s"),
+    ],
+)
+def test_stems_of_another_kind_are_refused_before_they_are_decoded(
+    fake_session: Build,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sound: np.ndarray[Any, Any],
+    kind: str,
+    subtype: str,
+    sentence: str,
+) -> None:
+    session = fake_session()
+    session.document["sources"][0] |= session.add_sound(sound, kind, subtype)
+    monkeypatch.delattr(soundfile.SoundFile, "read")
+    with pytest.raises(BadAudio, match=sentence):
         run(session, tmp_path / "out")
 
 
