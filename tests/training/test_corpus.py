@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.training.corpus import read_clips, read_pictures
+from engine.training.corpus import read_clips, read_pictures, require_judged
 from engine.training.licences import is_trainable
 from engine.training.pictures import matches, trainable
 from osc_bridge.errors import BadCorpus, FileMissing
@@ -41,5 +41,26 @@ def test_a_missing_corpus_says_where_the_layout_is_described(tmp_path: Path) -> 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     (tmp_path / "sounds.csv").write_text("file,split\na.wav,train\n")
-    with pytest.raises(BadCorpus, match="duration_s, text"):
+    with pytest.raises(BadCorpus, match="duration_s, foley_class, licence, package, text"):
         read_clips(tmp_path)
+
+
+@pytest.mark.parametrize("seconds", ["abc", "", "-1", "nan", "1e9"])
+def test_a_wrong_duration_names_line_and_range(corpus: Path, tmp_path: Path, seconds: str) -> None:
+    lines = (corpus / "sounds.csv").read_text().splitlines()
+    lines[2] = lines[2].removesuffix("1.0") + seconds
+    (tmp_path / "sounds.csv").write_text("\n".join(lines))
+    with pytest.raises(BadCorpus, match=r"line 3: .*above 0 and below 3600"):
+        read_clips(tmp_path)
+
+
+def test_an_empty_table_says_so(corpus: Path, tmp_path: Path) -> None:
+    head = (corpus / "sounds.csv").read_text().splitlines()[0]
+    (tmp_path / "sounds.csv").write_text(head)
+    with pytest.raises(BadCorpus, match="has no rows"):
+        read_clips(tmp_path)
+
+
+def test_what_a_model_card_lacks_is_counted(corpus: Path) -> None:
+    with pytest.raises(BadCorpus, match="has 0 classes with at least 5 sounds in test"):
+        require_judged(read_clips(corpus))

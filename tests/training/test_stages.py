@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from engine.models.loading import load_pack
 from engine.models.pack import read_manifest
 from engine.steps import StepCallback, no_steps
 from engine.training.commands import train
-from engine.training.plan import Plan, tiny_plan
+from engine.training.plan import Plan, record, tiny_plan
 from engine.training.stages import STAGES, Run, run_all
 from osc_bridge.errors import BadCorpus, Cancelled
 
@@ -63,7 +64,7 @@ def test_a_stopped_stage_goes_on_to_the_same_weights(
         if step == 2:
             raise Cancelled("enough")
 
-    _, stage = STAGES["generator"]
+    stage = STAGES["generator"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("engine.training.loop.CHECKPOINT_EVERY_S", -1.0)
         with pytest.raises(Cancelled):
@@ -77,9 +78,34 @@ def test_a_stopped_stage_goes_on_to_the_same_weights(
 
 def test_another_seed_in_the_same_folder_is_refused(trained: tuple[Run, Path]) -> None:
     run, _ = trained
-    plan = Plan(run.plan.sizes, seed=2)
-    with pytest.raises(BadCorpus, match="--work"):
-        plan.record(run.work)
+    with pytest.raises(BadCorpus, match=r"other seed, encoder.*--work"):
+        record(Plan(run.plan.sizes, seed=2), run.data, run.work)
+
+
+def test_other_data_in_the_same_folder_is_refused(
+    corpus: Path, trained: tuple[Run, Path], tmp_path: Path
+) -> None:
+    run, pack = trained
+    other = shutil.copytree(corpus, tmp_path / "other")
+    with (other / "sounds.csv").open("a") as table:
+        table.write("z.wav,train,another,engine,CC0,nine,,1.0\n")
+    with pytest.raises(BadCorpus, match="other data"):
+        run_all(Run(other, run.work, run.plan), pack, quiet)
+
+
+def test_nothing_to_train_on_is_said_first(corpus: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(corpus, tmp_path / "data")
+    table = data / "sounds.csv"
+    table.write_text(table.read_text().replace(",train,", ",test,"))
+    with pytest.raises(BadCorpus, match="no sound of the train split"):
+        run_all(Run(data, tmp_path / "work", tiny_plan()), tmp_path / "pack", quiet)
+
+
+def test_a_toy_does_not_replace_the_pack_in_the_install(corpus: Path, tmp_path: Path) -> None:
+    options = ["--data", str(corpus), "--work", str(tmp_path / "work")]
+    result = CliRunner().invoke(train, ["starter", "--tiny", *options])
+    assert result.exit_code == 2
+    assert "--out" in result.output
 
 
 def test_the_command_trains_a_pack(corpus: Path, trained: tuple[Run, Path], tmp_path: Path) -> None:
@@ -87,4 +113,5 @@ def test_the_command_trains_a_pack(corpus: Path, trained: tuple[Run, Path], tmp_
     options = ["--data", str(corpus), "--work", str(run.work), "--out", str(tmp_path / "p")]
     result = CliRunner().invoke(train, ["starter", "--tiny", "--json", *options])
     assert result.exit_code == 0, result.output
+    assert "no model card" in result.stderr
     assert read_manifest(tmp_path / "p").kind == "starter"
