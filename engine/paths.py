@@ -1,12 +1,19 @@
-"""Paths from outside: only regular files in the allowed folders, whatever links lie between."""
+"""Paths from outside: only regular files in the allowed folders, whatever links lie between.
+
+A session folder may come from somebody else, so its own files are opened without following links.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from osc_bridge.errors import FileMissing, PathForbidden
+from osc_bridge.errors import BadSession, FileMissing, PathForbidden
+
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def confined(path: str | Path, allowed: Sequence[Path]) -> Path:
@@ -30,6 +37,39 @@ def confined(path: str | Path, allowed: Sequence[Path]) -> Path:
     if not stat.S_ISREG(mode):
         raise FileMissing(f"{_short(given)} is not a file; give the path of a file.")
     return resolved
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """Open a file of the session by ``os.open``'s flags; BadSession for links and other things.
+
+    OSError passes to the caller.
+    """
+    try:
+        handle = os.open(path, flags | _PLAIN, 0o644)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise _not_plain(path) from error
+        raise
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise _not_plain(path)
+
+
+def read_plain(path: Path, limit_bytes: int) -> bytes:
+    """Return a session's file that `open_plain` opens; BadSession beyond ``limit_bytes``."""
+    with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
+        data = file.read(limit_bytes + 1)
+    if len(data) > limit_bytes:
+        raise BadSession(
+            f"{path.name} is too long; the allowed range is 0 to {limit_bytes} bytes: "
+            "restore it from a copy."
+        )
+    return data
+
+
+def _not_plain(path: Path) -> BadSession:
+    return BadSession(f"{path.name} is not a plain file; restore it from a copy, or remove it.")
 
 
 def _resolved(path: Path) -> Path:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from presets.files import write_whole
+from engine.paths import read_plain
+from engine.scene.codec import is_scene_id
+from engine.scene.model import MAX_DURATION_SAMPLES, MIN_DURATION_SAMPLES
+from osc_bridge.errors import BadSession
+from presets.files import sync_folder, write_whole
 
 if TYPE_CHECKING:
     from engine.models.loading import LoadedPack
@@ -18,7 +25,12 @@ if TYPE_CHECKING:
     from engine.scene.model import Scene, Source
     from engine.stem_cache import KeptStem
 
-_TAKE_ID = re.compile(r"t[0-9]{4,9}")
+MAX_TAKE_BYTES = 2**20
+_LAST_TAKE = 999_999_999
+_TAKE_ID = re.compile(r"t([0-9]{4}|[1-9][0-9]{4,8})")
+_CREATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|[+-][0-9:]{4,5})")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,26 +109,38 @@ class TakeStore:
         self._folder = session / "takes"
 
     def add(self, document: Mapping[str, Any]) -> tuple[str, Path]:
-        """Write a new take whole; return its id and the absolute path of its ``take.json``."""
+        """Write a new take whole; return its id and the absolute path of its ``take.json``.
+
+        When this fails, no such take is there.
+        """
         take, folder = self._new_folder()
         path = folder / "take.json"
         text = json.dumps({"take": take, **document}, indent=1, ensure_ascii=False, allow_nan=False)
         try:
             write_whole(path, (text + "\n").encode(), overwrite=False)
+            sync_folder(self._folder)
         except BaseException:
-            folder.rmdir()
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+                folder.rmdir()
             raise
         return take, path
 
     def rows(self) -> list[TakeRow]:
         """Return the finished takes, oldest first; what is not a take of ours is left out."""
-        folders = sorted(f for f in self._folder.iterdir() if _TAKE_ID.fullmatch(f.name))
+        folders = (self._folder / f"t{number:04d}" for number in self._numbers())
         rows = (_row(folder.name, folder / "take.json") for folder in folders)
         return [row for row in rows if row is not None]
 
+    def _numbers(self) -> list[int]:
+        names = (entry.name for entry in self._folder.iterdir())
+        return sorted(int(name[1:]) for name in names if _TAKE_ID.fullmatch(name))
+
     def _new_folder(self) -> tuple[str, Path]:
-        numbers = (f.name[1:] for f in self._folder.iterdir() if _TAKE_ID.fullmatch(f.name))
-        number = max(map(int, numbers), default=0) + 1
+        used = self._numbers()
+        number = max(used, default=0) + 1
+        if number > _LAST_TAKE:
+            number = next(free for free in count(1) if free not in used)
         take = f"t{number:04d}"
         folder = self._folder / take
         folder.mkdir()
@@ -124,14 +148,29 @@ class TakeStore:
 
 
 def _row(take: str, path: Path) -> TakeRow | None:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return TakeRow(
-            take=take,
-            scene=str(document["scene"]["id"]),
-            created=str(document["created"]),
-            duration_samples=int(document["duration_samples"]),
-            path=path,
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+    """Return what a list shows of a take, or None: a session may hold the takes of anybody."""
+    if path.parent.is_symlink():
+        _log.warning("The take %s is left out: its folder is a link.", take)
         return None
+    try:
+        return _checked_row(take, path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, BadSession) as error:
+        _log.warning("The take %s is left out: its take.json cannot be used (%s).", take, error)
+        return None
+
+
+def _checked_row(take: str, path: Path) -> TakeRow:
+    document = json.loads(read_plain(path, MAX_TAKE_BYTES).decode())
+    scene, created = document["scene"]["id"], document["created"]
+    duration_samples = document["duration_samples"]
+    if not is_scene_id(scene):
+        raise ValueError(f"scene {scene[:40]!r}")
+    if _CREATED.fullmatch(created) is None:
+        raise ValueError(f"created {created[:40]!r}")
+    if type(duration_samples) is not int:
+        raise TypeError("duration_samples is not a whole number")
+    if not MIN_DURATION_SAMPLES <= duration_samples <= MAX_DURATION_SAMPLES:
+        raise ValueError("duration_samples is out of range")
+    return TakeRow(take, scene, created, duration_samples, path)

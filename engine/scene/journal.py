@@ -8,13 +8,12 @@ BadSession, and the files stay as they are.
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+from engine.paths import open_plain, read_plain
 from engine.scene import codec, edits
 from engine.scene.model import Scene
 from osc_bridge.errors import BadSession, WildtrackError
@@ -47,7 +46,7 @@ class Journal:
         """Write one edit and flush it to the disk; on failure the file is as it was."""
         line = (codec.edit_to_json(edit, revision) + "\n").encode()
         created = not _is_there(self.lines)
-        handle = _opened(self.lines, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        handle = open_plain(self.lines, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             length = os.fstat(handle).st_size
             try:
@@ -66,7 +65,7 @@ class Journal:
     def open(self) -> Opened:
         """Replay the files; cut off a torn last line. BadSession when they do not fit."""
         scene = codec.scene_from_json(_read(self.snapshot)) if _is_there(self.snapshot) else None
-        data = _bytes(self.lines) if _is_there(self.lines) else b""
+        data = read_plain(self.lines, MAX_FILE_BYTES) if _is_there(self.lines) else b""
         scene, good = self._replay(scene, data)
         if scene is None:
             raise BadSession(
@@ -90,7 +89,7 @@ class Journal:
             sync_folder(self.lines.parent)
 
     def _cut(self, length: int) -> None:
-        handle = _opened(self.lines, os.O_WRONLY)
+        handle = open_plain(self.lines, os.O_WRONLY)
         try:
             os.ftruncate(handle, length)
         finally:
@@ -133,48 +132,14 @@ def _step(scene: Scene | None, line: bytes, in_snapshot: int) -> Scene | None:
 
 def _read(path: Path) -> str:
     try:
-        return _bytes(path).decode()
+        return read_plain(path, MAX_FILE_BYTES).decode()
     except UnicodeDecodeError as error:
         raise BadSession(f"{path.name} is not UTF-8; restore it from a copy.") from error
-
-
-def _bytes(path: Path) -> bytes:
-    handle = _opened(path, os.O_RDONLY)
-    with os.fdopen(handle, "rb") as file:
-        data = file.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        raise BadSession(
-            f"{path.name} is longer than {MAX_FILE_BYTES} bytes; the allowed range is 0 to "
-            f"{MAX_FILE_BYTES} bytes: restore it from a copy."
-        )
-    return data
 
 
 def _is_there(path: Path) -> bool:
     """Whether anything has this name: a link is something, though it is never followed."""
     return os.path.lexists(path)
-
-
-def _opened(path: Path, flags: int) -> int:
-    """Open one of a scene's two files, which must be a plain file, or raise BadSession.
-
-    A session may come from somebody else: a link would lead our reads and writes elsewhere.
-    """
-    own = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        handle = os.open(path, flags | own, 0o644)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
-            raise _not_plain(path) from error
-        raise
-    if stat.S_ISREG(os.fstat(handle).st_mode):
-        return handle
-    os.close(handle)
-    raise _not_plain(path)
-
-
-def _not_plain(path: Path) -> BadSession:
-    return BadSession(f"{path.name} is not a plain file; restore it from a copy, or remove it.")
 
 
 def _write_all(handle: int, data: bytes) -> None:
