@@ -22,6 +22,8 @@ from osc_bridge.schema import (
     API_MAJOR,
     API_MINOR,
     DURATION_MAX,
+    DURATION_MIN,
+    SAMPLE_RATE,
     AddAudio,
     AddImage,
     AddRegion,
@@ -48,9 +50,9 @@ from osc_bridge.transports.base import LOOPBACK, Link
 from osc_bridge.transports.tcp import TcpLink
 from osc_bridge.transports.udp import UdpLink
 
-SAMPLE_RATE = 48_000
-"""Samples a second of every position in the protocol."""
-_DURATION_S = Real(1 / SAMPLE_RATE, DURATION_MAX / SAMPLE_RATE, "s", "length of a scene", 4.0)
+_DURATION_S = Real(
+    DURATION_MIN / SAMPLE_RATE, DURATION_MAX / SAMPLE_RATE, "s", "length of a scene", 4.0
+)
 PERCEIVE_S = 60.0
 RENDER_S = 600.0
 """Longest silence of a job; the engine reports every few seconds while one waits its turn."""

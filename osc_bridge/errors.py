@@ -23,7 +23,6 @@
     ├── SceneError             (3xx) what the session holds
     │   ├── UnknownScene       300
     │   ├── UnknownSource      301
-    │   ├── UnknownTake        302
     │   ├── UnknownJob         303
     │   ├── TooManySources     304
     │   └── NothingToRender    305
@@ -150,10 +149,6 @@ class UnknownScene(SceneError):
 
 class UnknownSource(SceneError):
     code = 301
-
-
-class UnknownTake(SceneError):
-    code = 302
 
 
 class UnknownJob(SceneError):

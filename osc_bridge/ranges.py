@@ -19,13 +19,17 @@ from osc_bridge.fields import (
 API_MAJOR = 1
 API_MINOR = 0
 
-SAMPLE_MAX = 192_000 * 86_400
-DURATION_MAX = 48_000 * 600
+SAMPLE_RATE = 48_000
+"""Hz; the rate of every position in the protocol."""
+SAMPLE_MAX = SAMPLE_RATE * 86_400 - 1
+"""The last sample before midnight."""
+DURATION_MIN = SAMPLE_RATE * 3 // 10
+DURATION_MAX = SAMPLE_RATE * 10
 SOURCES_MAX = 64
 
 STEMS_MODES = ("independent", "consistent")
 QUALITIES = ("preview", "final")
-SOURCE_KINDS = ("global", "image", "region", "text", "audio")
+SOURCE_KINDS = ("image", "region", "text", "audio")
 
 _IDENT = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 _IDENT_ALLOWED = "1 to 64 letters, digits, - or _ (the first a letter or digit)"
@@ -38,9 +42,15 @@ LABEL = Text(0, 80, "label for people; may be empty", "dog")
 WORDS = Text(1, 400, "what should sound", "a dog barks behind a door")
 FILE = FilePath("a file inside the allowed folders", "/session/frame.png")
 CLIP = FilePath("an audio file inside the allowed folders", "/session/wind.wav")
-START = Int(0, SAMPLE_MAX, "samples", "start, relative to the scene's start", 24000)
-MIDNIGHT = Int(0, SAMPLE_MAX, "samples since midnight", "start of the scene", 172800000)
-DURATION = Int(1, DURATION_MAX, "samples at 48 kHz", "length; the pack may allow less", 192000)
+START = Int(0, DURATION_MAX - 1, "samples at 48 kHz", "start, relative to the scene's", 24000)
+MIDNIGHT = Int(0, SAMPLE_MAX, "samples since midnight at 48 kHz", "scene's start", 172800000)
+DURATION = Int(
+    DURATION_MIN,
+    DURATION_MAX,
+    "samples at 48 kHz (0.3 to 10 s)",
+    "length; the pack may allow less",
+    192000,
+)
 SEED = Int(0, INT64_MAX, "", "seed: the same seed gives the same sound", 7)
 WEIGHT = Real(0.0, 4.0, "", "weight in the remix", 1.0)
 GAIN_DB = Real(-60.0, 12.0, "dB", "gain of the stem", -6.0)

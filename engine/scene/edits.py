@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from engine.scene import model
 from engine.scene.model import Box, Scene, Source, SourceKind
+from osc_bridge import ranges
 from osc_bridge.errors import BadArguments, BadText, OutOfRange
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -72,17 +74,29 @@ class NumberField:
 
 
 NUMBER_FIELDS = {
-    "weight": NumberField(0.0, 4.0, "as a factor"),
-    "gain_db": NumberField(-60.0, 12.0, "dB"),
-    "pan": NumberField(-1.0, 1.0, "from left to right"),
-    "seed": NumberField(0, model.MAX_SEED, "as a whole number", whole=True),
-    "start_sample": NumberField(0, model.MAX_DURATION_SAMPLES - 1, "samples at 48 kHz", whole=True),
+    "weight": NumberField(ranges.WEIGHT.low, ranges.WEIGHT.high, "as a factor"),
+    "gain_db": NumberField(ranges.GAIN_DB.low, ranges.GAIN_DB.high, "dB"),
+    "pan": NumberField(ranges.PAN.low, ranges.PAN.high, "from left to right"),
+    "seed": NumberField(ranges.SEED.low, ranges.SEED.high, "as a whole number", whole=True),
+    "start_sample": NumberField(ranges.START.low, ranges.START.high, ranges.START.unit, whole=True),
 }
 FLAG_FIELDS = ("mute", "solo")
-TEXT_FIELDS = {"label": model.MAX_NAME_CHARACTERS, "chain": 100, "cat_id": 16}
+TEXT_FIELDS = {"label": ranges.LABEL.high, "chain": ranges.CHAIN.high}
 """Settable texts and how many characters they may have."""
 
-SETTABLE_FIELDS = (*NUMBER_FIELDS, *FLAG_FIELDS, *TEXT_FIELDS)
+SETTABLE_FIELDS = (*NUMBER_FIELDS, *FLAG_FIELDS, *TEXT_FIELDS, "cat_id")
+
+MAX_NUMBER = 999_999
+"""The highest number of a source that ever was in a scene."""
+
+_SOURCE_ID = re.compile(r"s([1-9][0-9]{0,5})")
+_PARTS = {
+    "text": (True, False, False),
+    "image": (False, True, False),
+    "region": (False, True, True),
+    "audio": (False, True, False),
+}
+"""Per kind of source: has it a text, a media file, a box?"""
 
 
 def apply(scene: Scene | None, edit: Edit) -> Scene:
@@ -107,14 +121,14 @@ def _new_scene(edit: NewScene) -> Scene:
             "start_sample",
             0,
             model.MAX_START_SAMPLE,
-            "samples since midnight at 48 kHz",
+            ranges.MIDNIGHT.unit,
         ),
         duration_samples=whole_in(
             edit.duration_samples,
             "duration_samples",
             model.MIN_DURATION_SAMPLES,
             model.MAX_DURATION_SAMPLES,
-            "samples at 48 kHz (0.3 to 10 s)",
+            ranges.DURATION.unit,
         ),
     )
 
@@ -137,6 +151,7 @@ def _source(scene: Scene, number: int, new: NewSource) -> Source:
             "The text of a source is empty; the allowed range is 1 to "
             f"{model.MAX_TEXT_CHARACTERS} characters: say what sounds."
         )
+    _check_parts(f"s{number}", new)
     return Source(
         id=f"s{number}",
         kind=new.kind,
@@ -162,10 +177,45 @@ def check_scene(scene: Scene) -> None:
         NewScene(scene.id, scene.name, scene.start_sample, scene.duration_samples, scene.seed)
     )
     replace(scene, sources=()).require_room(len(scene.sources))
+    whole_in(scene.sample_rate, "sample_rate", model.SAMPLE_RATE, model.SAMPLE_RATE, "Hz")
+    whole_in(scene.revision, "revision", 1, model.MAX_SEED, "edits")
+    whole_in(scene.next_source, "next_source", 1, MAX_NUMBER + 1, "as a whole number")
+    _check_ids(scene)
     for source in scene.sources:
+        _check_parts(source.id, source)
         clean_text(source.text, "The text of a source", model.MAX_TEXT_CHARACTERS)
         for field in SETTABLE_FIELDS:
             _checked(scene, field, getattr(source, field))
+
+
+def _check_ids(scene: Scene) -> None:
+    """Sources are in the order in which they were added, each with a number of its own."""
+    found = [_SOURCE_ID.fullmatch(source.id) for source in scene.sources]
+    numbers = [int(match[1]) if match else 0 for match in found]
+    if not all(a < b for a, b in pairwise((0, *numbers, scene.next_source))):
+        ids = ", ".join(source.id[:8] for source in scene.sources)
+        raise BadArguments(
+            f"The sources are called {ids}; expected are s1 to s{scene.next_source - 1}, each "
+            "once and in order."
+        )
+
+
+def _check_parts(source_id: str, source: NewSource | Source) -> None:
+    """Hold what a source is made of to its kind."""
+    if (bool(source.text.strip()), bool(source.media), source.box is not None) != _PARTS[
+        source.kind
+    ]:
+        raise BadArguments(
+            f"Source {source_id} is of the kind {source.kind}; expected is a text of a text, a "
+            "media file of any other kind, and a box of a region alone."
+        )
+    x0, y0, x1, y1 = source.box or (0, 0, 1, 1)
+    for edge in (x0, y0, x1, y1):
+        ranges.PIXEL.check(f"An edge of the box of {source_id}", edge)
+    if not (x0 < x1 and y0 < y1):
+        raise OutOfRange(
+            f"The box of {source_id} is {x0}, {y0}, {x1}, {y1}; allowed is x0 < x1 and y0 < y1."
+        )
 
 
 def _checked(scene: Scene, field: str, value: FieldValue) -> FieldValue:
@@ -173,6 +223,8 @@ def _checked(scene: Scene, field: str, value: FieldValue) -> FieldValue:
         return _checked_number(scene, field, value)
     if field in FLAG_FIELDS:
         return _checked_flag(field, value)
+    if field == "cat_id":
+        return ranges.CAT_ID.check(field, value)
     if field in TEXT_FIELDS:
         if not isinstance(value, str):
             raise BadArguments(f"{field} is {value!r}; it takes a text.")

@@ -10,23 +10,23 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
+from osc_bridge import ranges
 from osc_bridge.errors import TooManySources, UnknownSource
 
-SAMPLE_RATE = 48_000
+SAMPLE_RATE = ranges.SAMPLE_RATE
 """Hz; the rate of every position and of every stem file."""
 
-MAX_SOURCES = 64
-MIN_DURATION_SAMPLES = SAMPLE_RATE * 3 // 10
-MAX_DURATION_SAMPLES = SAMPLE_RATE * 10
-MAX_START_SAMPLE = SAMPLE_RATE * 24 * 3600 - 1
+MAX_SOURCES = ranges.SOURCES_MAX
+MIN_DURATION_SAMPLES = ranges.DURATION.low
+MAX_DURATION_SAMPLES = ranges.DURATION.high
+MAX_START_SAMPLE = ranges.MIDNIGHT.high
 """The last sample before midnight: a scene's start counts samples since midnight."""
 
-MAX_SEED = 2**63 - 1
-MAX_NAME_CHARACTERS = 80
-MAX_TEXT_CHARACTERS = 400
+MAX_SEED = ranges.SEED.high
+MAX_NAME_CHARACTERS = ranges.NAME.high
+MAX_TEXT_CHARACTERS = ranges.WORDS.high
 
 SourceKind = Literal["image", "region", "text", "audio"]
-SOURCE_KINDS: tuple[SourceKind, ...] = ("image", "region", "text", "audio")
 
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels; x1 and y1 are exclusive."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +15,7 @@ from engine.scene import codec
 from engine.scene.book import SceneBook
 from engine.scene.edits import SETTABLE_FIELDS, AddSources, NewScene, NewSource, SetField, apply
 from engine.scene.journal import Journal
-from engine.scene.model import MAX_SEED, Scene, source_seed
+from engine.scene.model import MAX_SEED, Scene, SourceKind, source_seed
 from osc_bridge import schema
 from osc_bridge.errors import BadSession, OutOfRange, UnknownScene, WildtrackError
 
@@ -219,6 +219,10 @@ HOSTILE = {
     "endless": {"duration_samples": 10**12},
     "no sources": {"sources": {}},
     "other id": {"id": "../scene2"},
+    "other rate": {"sample_rate": 44_100},
+    "revision 0": {"revision": 0},
+    "id to come": {"next_source": 1},
+    "endless ids": {"next_source": 10**9},
 }
 
 
@@ -236,6 +240,53 @@ def test_a_hostile_source_is_refused(value: Any) -> None:
     data["sources"][0]["weight"] = value
     with pytest.raises(BadSession):
         codec.scene_from_json(json.dumps(data))
+
+
+PICTURE = f"media/{'a' * 64}.png"
+HOSTILE_SOURCE: dict[str, dict[str, Any]] = {
+    "id of a path": {"id": "../s1"},
+    "id 0": {"id": "s0"},
+    "id with zeros": {"id": "s01"},
+    "id to come": {"id": "s2"},
+    "category": {"cat_id": "a b"},
+    "text of a text": {"text": " "},
+    "media of a text": {"media": PICTURE},
+    "box of a text": {"box": [0, 0, 1, 1]},
+    "text of a picture": {"kind": "image", "media": PICTURE},
+    "no picture": {"kind": "image", "text": ""},
+    "no box": {"kind": "region", "text": "", "media": PICTURE},
+    "box of a sound": {"kind": "audio", "text": "", "media": PICTURE, "box": [0, 0, 1, 1]},
+    "box inside out": {"kind": "region", "text": "", "media": PICTURE, "box": [4, 0, 2, 1]},
+    "box outside": {"kind": "region", "text": "", "media": PICTURE, "box": [-1, 0, 2, 1]},
+    "endless box": {"kind": "region", "text": "", "media": PICTURE, "box": [0, 0, 2**40, 1]},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_SOURCE)
+def test_a_source_that_does_not_fit_is_refused(name: str) -> None:
+    data = json.loads(codec.scene_to_json(scene_of(AddSources((TEXT,)))))
+    data["sources"][0].update(HOSTILE_SOURCE[name])
+    with pytest.raises(BadSession):
+        codec.scene_from_json(json.dumps(data))
+
+
+def test_an_id_that_comes_twice_is_refused() -> None:
+    data = json.loads(codec.scene_to_json(scene_of(AddSources((TEXT, TEXT)))))
+    data["sources"][1]["id"] = "s1"
+    with pytest.raises(BadSession, match="in order"):
+        codec.scene_from_json(json.dumps(data))
+
+
+def test_every_kind_of_source_survives_a_snapshot() -> None:
+    assert get_args(SourceKind) == schema.SOURCE_KINDS
+    new = (
+        TEXT,
+        NewSource("image", "frame", media=PICTURE),
+        NewSource("region", "dog", media=PICTURE, box=(0, 0, 8, 8)),
+        NewSource("audio", "wind", media=f"media/{'b' * 64}.wav"),
+    )
+    scene = scene_of(AddSources(new))
+    assert codec.scene_from_json(codec.scene_to_json(scene)) == scene
 
 
 @settings(max_examples=30)

@@ -35,7 +35,7 @@ def test_pages_hold_each_row_once_and_fit(labels: list[tuple[str, str]]) -> None
 
 def test_the_largest_rows_fit() -> None:
     path = "/" + "\N{DOG FACE}" * 255
-    takes = [TakeRow("t" * 64, "s" * 64, "2026-01-02T03:04:05Z", 1, path) for _ in range(3)]
+    takes = [TakeRow("t" * 64, "s" * 64, "2026-01-02T03:04:05Z", 96_000, path) for _ in range(3)]
     for page in range(3):
         data = encode_event(Done(1, "/wildtrack/take/list", take_page(page, takes)))
         assert len(data) <= DATAGRAM_MAX
