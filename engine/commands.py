@@ -43,6 +43,12 @@ def _pack_options(command: Callable[..., Any]) -> Callable[..., Any]:
     multiple=True,
     help="Folder that clients may name files in, beside the session; may be repeated.",
 )
+@click.option(
+    "--until-stdin-closes",
+    is_flag=True,
+    hidden=True,
+    help="End at the end of standard input, for a program that starts an engine of its own.",
+)
 def engine(
     session: Path,
     port: int | None,
@@ -50,11 +56,12 @@ def engine(
     pack: str | None,
     device: str | None,
     allow: tuple[Path, ...],
+    until_stdin_closes: bool,
 ) -> None:
     """Serve a session folder over OSC, with the models warm.
 
     Prints one line of JSON with the ports when it is ready, then serves until a client says quit
-    or it gets SIGINT or SIGTERM.
+    or it gets SIGINT, SIGTERM or SIGHUP.
     """
     from engine.config import Flags, resolve_config  # noqa: PLC0415
 
@@ -62,7 +69,7 @@ def engine(
 
     from engine.run import run_engine, say_ready  # noqa: PLC0415
 
-    run_engine(config, say_ready)
+    run_engine(config, say_ready, until_stdin_closes=until_stdin_closes)
 
 
 @click.group()

@@ -18,7 +18,7 @@ from engine.lock import SessionLock
 from engine.memory import resident_bytes
 from engine.server import listening, serving
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_STDIN = 0
 _WAKE_S = 0.5
 """How often a waiting main thread looks up, for systems where a signal does not wake it."""
 
@@ -38,13 +38,20 @@ class Ready:
     memory_bytes: int
 
 
-def run_engine(config: EngineConfig, ready: Callable[[Ready], None]) -> None:
-    """Serve the session until a client says quit or the process gets SIGINT or SIGTERM.
+def run_engine(
+    config: EngineConfig, ready: Callable[[Ready], None], *, until_stdin_closes: bool = False
+) -> None:
+    """Serve the session until a client says quit or the process gets SIGINT, SIGTERM or SIGHUP.
+
+    With ``until_stdin_closes`` the end of standard input ends it too, so that an engine which was
+    started with a pipe never outlives its parent, however that one ends.
 
     The lock and the ports are taken before the pack is loaded, so what is in the way is said at
     once. Raises SessionNotWritable, PortInUse and what ``load_pack`` raises.
     """
     stop = threading.Event()
+    if until_stdin_closes:
+        stop_at_end_of(_STDIN, stop)
     with (
         stopped_by_signals(stop),
         SessionLock(config.session),
@@ -85,9 +92,24 @@ def say_ready(ready: Ready) -> None:
         sys.stdout.flush()
 
 
+def stop_at_end_of(descriptor: int, stop: threading.Event) -> None:
+    """Set ``stop`` when nobody can write into the pipe any more; returns at once.
+
+    Reads the bare descriptor: a daemon thread inside a buffered reader breaks Python's own end.
+    """
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(descriptor, 4096):
+                pass
+        stop.set()
+
+    threading.Thread(target=watch, name="end of input", daemon=True).start()
+
+
 @contextlib.contextmanager
 def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the engine in order, when this is the main thread."""
+    """Let SIGINT, SIGTERM and SIGHUP end the engine in order, when this is the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -95,9 +117,17 @@ def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+    before = {number: signal.signal(number, on_signal) for number in _signals()}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _signals() -> list[signal.Signals]:
+    """SIGHUP only where the system has it and nobody (``nohup``) has asked to ignore it."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return numbers

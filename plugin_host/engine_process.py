@@ -1,6 +1,7 @@
 """An engine for one call: the one that already serves the session, or a child of ours.
 
 A child is always ended: by ``quit``, then SIGTERM, then SIGKILL, also after Ctrl-C or an error.
+Should this process be killed, its end of the child's standard input closes, which ends the child.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Launch:
     device: str = ""
 
     def command(self) -> list[str]:
-        command = [sys.executable, "-P", "-m", "engine", "--session", str(self.session)]
+        command = [sys.executable, "-P", "-m", "engine", "--until-stdin-closes"]
+        command += ["--session", str(self.session)]
         command += ["--pack", self.pack] if self.pack else []
         return command + (["--device", self.device] if self.device else [])
 
@@ -89,7 +91,7 @@ def _child(launch: Launch) -> Iterator[int]:
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(  # noqa: S603 - our own module, no shell
             launch.command(),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,
             env=_environment(),
@@ -172,8 +174,9 @@ def _end(process: subprocess.Popen[bytes], asked: bool) -> None:
         if process.poll() is None:
             process.kill()
         process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def _ended(process: subprocess.Popen[bytes], within_s: float) -> bool:
@@ -184,7 +187,7 @@ def _ended(process: subprocess.Popen[bytes], within_s: float) -> bool:
 
 @contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, so that the child is not left behind."""
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that no child and no file is left."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -192,8 +195,16 @@ def _terminated_like_interrupted() -> Iterator[None]:
     def on_signal(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, on_signal)
+    before = {number: signal.signal(number, on_signal) for number in _ending_signals()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ending_signals() -> list[signal.Signals]:
+    """SIGHUP only where the system has it and nobody (``nohup``) has asked to ignore it."""
+    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return [signal.SIGTERM]
+    return [signal.SIGTERM, signal.SIGHUP]

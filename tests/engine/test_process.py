@@ -19,7 +19,7 @@ import pytest
 
 from engine.models.loading import load_pack
 from engine.models.pack import file_hash
-from engine.run import stopped_by_signals
+from engine.run import stop_at_end_of, stopped_by_signals
 from osc_bridge.client import Client
 from osc_bridge.discovery import find_engine
 from osc_bridge.errors import BadCheckpoint, PackCorrupt, WildtrackError
@@ -115,6 +115,31 @@ def test_signals_end_the_engine_in_order() -> None:
             signal.raise_signal(number)
             assert stop.is_set()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sighup_ends_the_engine_unless_it_is_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        stop = threading.Event()
+        with stopped_by_signals(stop):
+            signal.raise_signal(signal.SIGHUP)
+            assert stop.is_set()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with stopped_by_signals(threading.Event()):
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_the_end_of_input_ends_the_engine() -> None:
+    reader, writer = os.pipe()
+    stop = threading.Event()
+    stop_at_end_of(reader, stop)
+    os.write(writer, b"anything")
+    assert not stop.is_set()
+    os.close(writer)
+    assert stop.wait(START_S)
+    os.close(reader)
 
 
 def test_a_port_in_use_is_said_before_the_pack_is_loaded(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -83,14 +85,61 @@ def test_an_error_in_the_block_ends_it_too(
     assert all_gone(started)
 
 
-def test_sigterm_ends_it_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[subprocess.Popen[Any]]
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_it_too(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    started: list[subprocess.Popen[Any]],
+    number: signal.Signals,
 ) -> None:
+    monkeypatch.setattr(engine_process.signal, "getsignal", lambda _: signal.SIG_DFL)
     program(monkeypatch, SERVING)
     with pytest.raises(KeyboardInterrupt), engine_for(Launch(tmp_path)) as engine:
-        os.kill(os.getpid(), 15)
+        os.kill(os.getpid(), number)
         engine.client.ping()
     assert all_gone(started)
+
+
+PARENT = """
+import sys, threading
+from pathlib import Path
+from plugin_host.engine_process import Launch, engine_for
+serving, port, folder = sys.argv[1:]
+Launch.command = lambda self: [sys.executable, "-c", serving, port]
+with engine_for(Launch(Path(folder))):
+    print("started", flush=True)
+    threading.Event().wait()
+"""
+
+CHILD = SERVING.replace(
+    "stop = threading.Event()",
+    """
+import socket
+from engine.run import stop_at_end_of
+line = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+stop = threading.Event()
+stop_at_end_of(0, stop)
+""",
+)
+
+
+def test_it_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        command = [sys.executable, "-c", PARENT, CHILD, str(listener.getsockname()[1])]
+        environment = {**os.environ, "PYTHONPATH": str(Path(engine_process.__file__).parents[1])}
+        with subprocess.Popen(
+            [*command, str(tmp_path)], stdout=subprocess.PIPE, env=environment
+        ) as parent:
+            try:
+                line, _ = listener.accept()
+                assert parent.stdout is not None
+                assert parent.stdout.readline() == b"started\n"
+            finally:
+                parent.kill()
+        with line:
+            line.settimeout(60)
+            assert line.recv(1) == b""
 
 
 def test_one_that_will_not_end_is_killed(
@@ -130,5 +179,5 @@ def test_one_that_says_nothing(
 
 def test_the_current_folder_is_not_searched_for_an_engine() -> None:
     command = Launch(Path("/s"), "starter", "cpu").command()
-    assert command[1:4] == ["-P", "-m", "engine"]
-    assert command[4:] == ["--session", "/s", "--pack", "starter", "--device", "cpu"]
+    assert command[1:5] == ["-P", "-m", "engine", "--until-stdin-closes"]
+    assert command[5:] == ["--session", "/s", "--pack", "starter", "--device", "cpu"]
