@@ -30,6 +30,11 @@ class Effort:
     guidance: float
     iterations: int
 
+    @property
+    def of(self) -> int:
+        """Steps that a decode reports: the sampler's, then the vocoder's."""
+        return self.steps + self.iterations
+
 
 EFFORTS: dict[Quality, Effort] = {
     "preview": Effort(steps=5, guidance=3.0, iterations=8),
@@ -63,8 +68,16 @@ class LatentFlowDecoder:
         samples = round(seconds * self.sample_rate)
         effort = EFFORTS[quality]
         source = torch.Generator().manual_seed(seed)
-        mels = self.picture(a, seconds, source, effort, on_step)[:, : MEL.frames(samples)]
-        wave = griffin_lim(mel_to_magnitudes(mels), effort.iterations, source)[:samples]
+
+        def sampled(step: int, _of: int) -> None:
+            on_step(step, effort.of)
+
+        def voiced(step: int, _of: int) -> None:
+            on_step(effort.steps + step, effort.of)
+
+        mels = self.picture(a, seconds, source, effort, sampled)[:, : MEL.frames(samples)]
+        magnitudes = mel_to_magnitudes(mels)
+        wave = griffin_lim(magnitudes, effort.iterations, source, voiced)[:samples]
         return _level(wave.cpu().numpy())
 
     def picture(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.perception.mel import MEL, filterbank
+from engine.steps import StepCallback, no_steps
 
 MOMENTUM = 0.99  # Perraudin, Balazs and Sondergaard, 2013
 MEL_UPDATES = 12
@@ -37,15 +38,23 @@ def mel_to_magnitudes(mels: Tensor) -> Tensor:
     return magnitudes
 
 
-def griffin_lim(magnitudes: Tensor, iterations: int, generator: torch.Generator) -> Tensor:
-    """Return a wave (T * hop,) whose STFT magnitudes are near ``magnitudes`` (bins, T)."""
+def griffin_lim(
+    magnitudes: Tensor,
+    iterations: int,
+    generator: torch.Generator,
+    on_step: StepCallback = no_steps,
+) -> Tensor:
+    """Return a wave (T * hop,) whose STFT magnitudes are near ``magnitudes`` (bins, T).
+
+    ``on_step`` is called after each iteration; what it raises ends the work.
+    """
     window = torch.hann_window(MEL.window, device=magnitudes.device)
     padded = torch.cat([magnitudes, magnitudes[:, -1:]], dim=1)  # centred: one frame more
     samples = magnitudes.shape[1] * MEL.hop
     angles = torch.rand(padded.shape, generator=generator).to(magnitudes.device) * 2 * torch.pi
     phases = torch.polar(torch.ones_like(padded), angles)
     previous = torch.zeros_like(phases)
-    for _ in range(iterations):
+    for iteration in range(1, iterations + 1):
         wave = torch.istft(padded * phases, MEL.window, MEL.hop, window=window, length=samples)
         rebuilt = torch.stft(
             wave, MEL.window, MEL.hop, window=window, pad_mode="constant", return_complex=True
@@ -53,4 +62,5 @@ def griffin_lim(magnitudes: Tensor, iterations: int, generator: torch.Generator)
         phases = rebuilt - (MOMENTUM / (1 + MOMENTUM)) * previous
         phases = phases / phases.abs().clamp(min=1e-9)
         previous = rebuilt
+        on_step(iteration, iterations)
     return torch.istft(padded * phases, MEL.window, MEL.hop, window=window, length=samples)

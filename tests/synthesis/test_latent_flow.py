@@ -60,17 +60,28 @@ def test_a_duration_out_of_range_names_the_range(
         decoder.decode(unit(1), seconds, 1, "preview", no_steps)
 
 
-def test_cancel_takes_effect_within_a_step(decoder: LatentFlowDecoder) -> None:
+EFFORT = EFFORTS["final"]
+
+
+@pytest.mark.parametrize("last", [2, EFFORT.steps + 1, EFFORT.of - 1])
+def test_cancel_takes_effect_within_a_step(decoder: LatentFlowDecoder, last: int) -> None:
     steps: list[tuple[int, int]] = []
 
-    def stop_at_two(step: int, of: int) -> None:
+    def stop(step: int, of: int) -> None:
         steps.append((step, of))
-        if step == 2:
+        if step == last:
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        decoder.decode(unit(1), 0.5, 1, "final", stop_at_two)
-    assert steps == [(1, EFFORTS["final"].steps), (2, EFFORTS["final"].steps)]
+        decoder.decode(unit(1), 0.5, 1, "final", stop)
+    assert steps == [(step, EFFORT.of) for step in range(1, last + 1)]
+
+
+def test_steps_go_up_to_the_end(decoder: LatentFlowDecoder) -> None:
+    steps: list[tuple[int, int]] = []
+    decoder.decode(unit(1), 0.5, 1, "preview", lambda step, of: steps.append((step, of)))
+    of = EFFORTS["preview"].of
+    assert steps == [(step, of) for step in range(1, of + 1)]
 
 
 def test_euler_follows_a_straight_flow_exactly() -> None:
