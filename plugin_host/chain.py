@@ -32,7 +32,12 @@ def build_board(chain: ChainPreset, sample_rate: int, channels: int) -> Chain:
 
 def chain_tail_s(chain: ChainPreset) -> float:
     """Seconds of silence to feed after the sound, before trimming."""
-    return min(sum(tail_s(preset) for preset in chain.effects), LONGEST_TAIL_S)
+    return min(full_tail_s(chain), LONGEST_TAIL_S)
+
+
+def full_tail_s(chain: ChainPreset) -> float:
+    """How long the chain sounds on, in seconds; only ``LONGEST_TAIL_S`` of it are kept."""
+    return sum(tail_s(preset) for preset in chain.effects)
 
 
 def apply_chain(

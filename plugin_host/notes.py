@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from plugin_host.chain import LONGEST_TAIL_S, full_tail_s
 from plugin_host.items import Item
 from plugin_host.take import SAMPLE_RATE, Take
 
@@ -16,6 +17,7 @@ def notes_on(take: Take, items: Sequence[Item], trim_db: float) -> tuple[str, ..
         *_on_mix(take),
         *_on_left_out(take, stems),
         *_on_weights(stems),
+        *_on_tails(items),
         *_on_trim(trim_db),
     )
 
@@ -50,6 +52,16 @@ def _on_weights(stems: Sequence[Item]) -> list[str]:
     if not without:
         return []
     return [f"Weight 0, so a file of its own but no part of the mix: {', '.join(without)}."]
+
+
+def _on_tails(items: Sequence[Item]) -> list[str]:
+    chains = {item.chain.name: full_tail_s(item.chain) for item in items}
+    return [
+        f"Chain {name} can sound on for {tail_s:.1f} s after a sound; "
+        f"it was cut {LONGEST_TAIL_S:g} s after the end."
+        for name, tail_s in chains.items()
+        if tail_s > LONGEST_TAIL_S
+    ]
 
 
 def _on_trim(trim_db: float) -> list[str]:

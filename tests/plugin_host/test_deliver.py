@@ -26,7 +26,7 @@ from osc_bridge.errors import (
 from plugin_host.deliver import DeliverySettings, deliver
 from plugin_host.items import Delivery
 from plugin_host.take import read_take
-from presets.schema import builtin_chain
+from presets.schema import builtin_chain, parse_chain
 
 RATE = 48_000
 Session = Any
@@ -155,6 +155,16 @@ def test_a_chain_for_all_keeps_its_tail(fake_session: Build, tmp_path: Path, mod
     delivery = run(fake_session(mode), tmp_path / "out", chain=builtin_chain("hall"))
     assert all(file.channels == 2 for file in delivery.files)
     assert all(file.length_samples > RATE for file in delivery.files)
+
+
+def test_a_tail_that_is_cut_is_said(fake_session: Build, tmp_path: Path) -> None:
+    delay = '[[effects]]\neffect = "delay"\ntime_ms = 1000\nfeedback = 0.9\nmix = 0.5\n'
+    chain = parse_chain(delay, "echoes", "test")
+    session = fake_session()
+    cut = run(session, tmp_path / "out", mix_chain=chain).notes
+    assert any(note.startswith("Chain echoes can sound on for 66.6 s") for note in cut)
+    hall = run(session, tmp_path / "out", mix_chain=builtin_chain("hall")).notes
+    assert not any("sound on" in note for note in hall)
 
 
 def test_too_loud_is_turned_down_together(fake_session: Build, tmp_path: Path) -> None:
