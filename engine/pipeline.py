@@ -96,8 +96,8 @@ class Renderer:
                 decoded = self._decode_all(scene, settings, voices, phases)
                 *stems, mixed = decoded
                 if settings.stems_mode == "consistent":
-                    phases("Sharing out the mix.", _DECODED, 1.0)(0, 1)
-                    stems, mixed = self._shared(scene, stems, mixed)
+                    on_step = phases("Sharing out the mix.", _DECODED, 1.0)
+                    stems, mixed = self._shared(scene, stems, mixed, on_step)
         return Rendered(tuple(stems), mixed, tuple(decoded), settings, timings_s)
 
     def _require_length(self, scene: Scene) -> None:
@@ -198,7 +198,9 @@ class Renderer:
             )
         return resample(wave, decoder.sample_rate, SAMPLE_RATE, samples)
 
-    def _shared(self, scene: Scene, stems: Sequence[Stem], mixed: Stem) -> tuple[list[Stem], Stem]:
+    def _shared(
+        self, scene: Scene, stems: Sequence[Stem], mixed: Stem, on_step: StepCallback
+    ) -> tuple[list[Stem], Stem]:
         """Replace the stems of the heard sources by their shares of the mix, and gate the mix."""
         pairs = list(zip(scene.sources, stems, strict=True))
         heard = [(source, stem) for source, stem in pairs if source.in_mix]
@@ -207,7 +209,8 @@ class Renderer:
             source_id: stem_key(consistent=mixed.key, of=shaped, share=source_id)
             for source_id in ("mix", *(source.id for source, _ in heard))
         }
-        shares = self._found(keys) or _share(keys, heard, mixed)
+        on_step(0, 1)
+        shares = self._found(keys) or _share(keys, heard, mixed, on_step)
         return [shares.get(source.id, stem) for source, stem in pairs], shares["mix"]
 
     def _found(self, keys: Mapping[str, str]) -> dict[str, Stem] | None:
@@ -218,10 +221,13 @@ class Renderer:
 
 
 def _share(
-    keys: Mapping[str, str], heard: Sequence[tuple[Source, Stem]], mixed: Stem
+    keys: Mapping[str, str],
+    heard: Sequence[tuple[Source, Stem]],
+    mixed: Stem,
+    on_step: StepCallback,
 ) -> dict[str, Stem]:
     placed = [PlacedStem(stem.wave, s.start_sample, s.weight) for s, stem in heard]
-    shared = share_mix(mixed.wave, placed)
+    shared = share_mix(mixed.wave, placed, on_step)
     stems = {s.id: wave for (s, _), wave in zip(heard, shared.stems, strict=True)}
     return {name: Stem(keys[name], wave) for name, wave in {**stems, "mix": shared.mix}.items()}
 

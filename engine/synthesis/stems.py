@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from engine.steps import StepCallback, no_steps
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -47,15 +49,18 @@ class SharedMix:
     stems: tuple[Wave, ...]
 
 
-def share_mix(mix: Wave, placed: Sequence[PlacedStem]) -> SharedMix:
+def share_mix(
+    mix: Wave, placed: Sequence[PlacedStem], on_step: StepCallback = no_steps
+) -> SharedMix:
     """Share ``mix`` (N,) out among ``placed`` stems.
 
     Where no stem is active the mix is silent, too. A stem is cut at the end of the mix and is
     zero outside its own length; the sum differs from the mix by float32 rounding alone.
+    ``on_step`` is called twice a stem; what it raises ends the work.
     """
     gates = [_gate(stem, len(mix)) for stem in placed]
     gated = mix * _highest(gates, len(mix))
-    shares = _masked(gated, placed, gates)
+    shares = _masked(gated, placed, gates, on_step)
     residual = gated - _sum(shares, len(mix))
     active = _sum(gates, len(mix))
     spread = np.divide(residual, active, out=np.zeros_like(residual), where=active > 0)
@@ -66,15 +71,22 @@ def share_mix(mix: Wave, placed: Sequence[PlacedStem]) -> SharedMix:
     return SharedMix(gated, tuple(stems))
 
 
-def _masked(mix: Wave, placed: Sequence[PlacedStem], gates: Sequence[Wave]) -> list[Wave]:
+def _masked(
+    mix: Wave, placed: Sequence[PlacedStem], gates: Sequence[Wave], on_step: StepCallback
+) -> list[Wave]:
     """Return each stem's share of the mix (N,): masked in frequency, then gated in time."""
-    powers = [_power(stem, gate) for stem, gate in zip(placed, gates, strict=True)]
+    powers: list[Wave] = []
+    for stem, gate in zip(placed, gates, strict=True):
+        powers.append(_power(stem, gate))
+        on_step(len(powers), 2 * len(placed))
     if not powers:
         return []
     ratio = _stft(mix) / np.sum(powers, axis=0)
-    return [
-        _istft(ratio * power, len(mix)) * gate for power, gate in zip(powers, gates, strict=True)
-    ]
+    shares: list[Wave] = []
+    for power, gate in zip(powers, gates, strict=True):
+        shares.append(_istft(ratio * power, len(mix)) * gate)
+        on_step(len(placed) + len(shares), 2 * len(placed))
+    return shares
 
 
 def _power(stem: PlacedStem, gate: Wave) -> Wave:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.synthesis.stems import PlacedStem, SharedMix, share_mix
+from osc_bridge.errors import Cancelled
 
 LENGTH = 12_000
 
@@ -88,3 +89,17 @@ def test_a_mix_that_no_stem_explains_is_shared_all_the_same() -> None:
     shared = share_mix(noise(1), placed)
     assert np.allclose(shared.stems[0], shared.stems[1])
     assert np.abs(total(shared, placed) - shared.mix).max() < 1e-6
+
+
+@pytest.mark.parametrize("last", [2, 5])
+def test_sharing_reports_its_steps_and_can_be_stopped(last: int) -> None:
+    steps: list[tuple[int, int]] = []
+
+    def stop(step: int, of: int) -> None:
+        steps.append((step, of))
+        if step == last:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        share_mix(noise(4), [PlacedStem(noise(number), 0) for number in (1, 2, 3)], stop)
+    assert steps == [(step, 6) for step in range(1, last + 1)]
