@@ -20,7 +20,7 @@ from engine.embeddings import EmbeddingCache, Perceiver
 from engine.errors import as_wildtrack_error
 from engine.jobs.job import Caller, Job, Priority, Reporter
 from engine.jobs.queue import JobQueue
-from engine.media import keep_media
+from engine.media import MediaStore, Original
 from engine.memory import resident_bytes
 from engine.paths import confined
 from engine.perception.frames import crop_region, load_frame
@@ -82,6 +82,7 @@ class EngineService:
         self._pack = pack
         self._book = SceneBook(session / "scenes")
         self._takes = TakeStore(session)
+        self._media = MediaStore(session)
         self._cache = StemCache(session)
         self._renderer = Renderer(pack, Perceiver(pack, session, EmbeddingCache()), self._cache)
         self._device_queue = JobQueue(f"wildtrack-{config.device}")
@@ -150,11 +151,12 @@ class EngineService:
         """Check and copy a clip, then add it."""
 
         def work(reporter: Reporter) -> Added:
-            inside = confined(path, self.config.allowed)
-            load_audio(inside, self._pack.audio.sample_rate, self.config.allowed)
+            original = self._original(path)
+            load_audio(original.path, self._pack.audio.sample_rate, self.config.allowed)
             reporter.check()
-            media = keep_media(self.config.session, inside)
-            return self._add(scene_id, (NewSource("audio", _label(inside.stem), media=media),))
+            with self._media.keeping(original) as media:
+                label = _label(original.path.stem)
+                return self._add(scene_id, (NewSource("audio", label, media=media),))
 
         self._submit_file(scene_id, work, caller)
 
@@ -164,12 +166,12 @@ class EngineService:
         """Check and copy a picture, then add the part of it inside ``box``."""
 
         def work(reporter: Reporter) -> Added:
-            inside, image = self._picture(path)
+            original, image = self._picture(path)
             crop_region(image, box)
             reporter.check()
-            media = keep_media(self.config.session, inside)
-            name = label or _label(inside.stem)
-            return self._add(scene_id, (NewSource("region", name, media=media, box=box),))
+            with self._media.keeping(original) as media:
+                name = label or _label(original.path.stem)
+                return self._add(scene_id, (NewSource("region", name, media=media, box=box),))
 
         self._submit_file(scene_id, work, caller)
 
@@ -181,22 +183,22 @@ class EngineService:
         """
 
         def whole(reporter: Reporter) -> Added:
-            inside, _ = self._picture(path)
+            original, _ = self._picture(path)
             reporter.check()
-            media = keep_media(self.config.session, inside)
-            return self._add(scene_id, (NewSource("image", label, media=media),))
+            with self._media.keeping(original) as media:
+                return self._add(scene_id, (NewSource("image", label, media=media),))
 
         def detected(reporter: Reporter) -> Added:
-            inside, image = self._picture(path)
+            original, image = self._picture(path)
             on_step = reporter.phase("Looking for what sounds.", 0.0, 1.0)
             regions = self._pack.detector.detect(image, on_step)
             reporter.check()
-            media = keep_media(self.config.session, inside)
-            found = tuple(
-                NewSource("region", _label(r.label), media=media, box=r.box) for r in regions
-            )
-            whole_frame = (NewSource("image", _label(inside.stem), media=media),)
-            return self._add(scene_id, found or whole_frame, frame=media)
+            with self._media.keeping(original) as media:
+                found = tuple(
+                    NewSource("region", _label(r.label), media=media, box=r.box) for r in regions
+                )
+                whole_frame = (NewSource("image", _label(original.path.stem), media=media),)
+                return self._add(scene_id, found or whole_frame, frame=media)
 
         if label:
             self._submit_file(scene_id, whole, caller)
@@ -228,9 +230,12 @@ class EngineService:
         with _mapped():
             return self._takes.rows()
 
-    def _picture(self, path: str) -> tuple[Path, Image.Image]:
-        inside = confined(path, self.config.allowed)
-        return inside, load_frame(inside, self.config.allowed)
+    def _original(self, path: str) -> Original:
+        return Original.at(confined(path, self.config.allowed))
+
+    def _picture(self, path: str) -> tuple[Original, Image.Image]:
+        original = self._original(path)
+        return original, load_frame(original.path, self.config.allowed)
 
     def _add(self, scene_id: str, sources: tuple[NewSource, ...], frame: str = "") -> Added:
         with _mapped():
