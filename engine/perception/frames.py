@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import stat
-import warnings
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -59,28 +58,25 @@ def decode_frame(data: bytes, name: str) -> Image.Image:
     """Return the picture encoded in ``data``, as `load_frame` does; ``name`` is for messages."""
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(BytesIO(data), formats=FORMATS) as opened:
-                _check_size(opened.size, name)
-                return _upright(opened)
-        except BadImage:
-            raise
-        except UnidentifiedImageError as error:
-            raise BadImage(
-                f"{name} is not a picture that can be read; allowed are {_format_names()}; {_CURE}."
-            ) from error
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise BadImage(
-                f"{name} claims more than the allowed {MAX_PIXELS:,} pixels; make it smaller."
-            ) from error
-        except Exception as error:  # Pillow's decoders raise whatever a broken file leads to
-            raise BadImage(
-                f"{name} is damaged or cut short ({error}); "
-                f"allowed are whole files of {_format_names()}; {_CURE}."
-            ) from error
+    try:
+        with Image.open(BytesIO(data), formats=FORMATS) as opened:
+            _check_size(opened.size, name)
+            return _upright(opened)
+    except BadImage:
+        raise
+    except UnidentifiedImageError as error:
+        raise BadImage(
+            f"{name} is not a picture that can be read; allowed are {_format_names()}; {_CURE}."
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadImage(
+            f"{name} claims more than the allowed {MAX_PIXELS:,} pixels; make it smaller."
+        ) from error
+    except Exception as error:  # Pillow's decoders raise whatever a broken file leads to
+        raise BadImage(
+            f"{name} is damaged or cut short ({error}); "
+            f"allowed are whole files of {_format_names()}; {_CURE}."
+        ) from error
 
 
 def crop_region(image: Image.Image, box: Box) -> Image.Image:
