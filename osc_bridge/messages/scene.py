@@ -66,8 +66,8 @@ class SourcesAdded(Result):
 class AddImage(Request[SourcesAdded]):
     """Add a picture: with a label one source of the whole picture, without one what is seen in it.
 
-    Without a label the whole frame becomes the scene's global source and each detected region
-    a source of its own.
+    Without a label the picture becomes the scene's frame and each detected region a source of
+    its own; where nothing is found, the whole picture is the one source.
 
     >>> AddImage("alley", "/session/dog.png", "dog").on_wire(10)
     '/wildtrack/source/add/image ,hsss 10 "alley" "/session/dog.png" "dog"'
