@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.evaluation.rendering import edge_ratio
 from engine.models.saving import StarterParts
 from engine.models.sizes import random_parts, tiny_sizes
 from engine.perception.mel import MEL, filterbank, log_mel
@@ -103,6 +104,19 @@ def test_a_codec_of_full_rank_is_transparent() -> None:
     codec.fit(pictures.transpose(1, 2).reshape(-1, MEL.mels))
     again = codec.decode_linear(codec.encode(pictures))
     torch.testing.assert_close(again, pictures, atol=1e-3, rtol=0)
+
+
+def test_spinning_takes_out_steps_at_patch_edges() -> None:
+    """Slow pictures, kept too coarsely: what remains of the patches is steps between them."""
+    torch.manual_seed(1)
+    codec = MelCodec(CodecSettings(dims=16, width=8))
+    walk = torch.randn(8, MEL.mels, 400).cumsum(-1) * 0.3 - 4
+    codec.fit(walk.transpose(1, 2).reshape(-1, 8 * MEL.mels))
+    linear = codec.decode_linear(codec.encode(walk))
+    before, after = edge_ratio(linear[0], 8), edge_ratio(codec.spin(linear)[0], 8)
+    assert before > 2.0
+    assert after < 1.3
+    assert codec.spin(linear).shape == walk.shape
 
 
 def test_tokens_of_a_fitted_codec_fall_in_deviation() -> None:
