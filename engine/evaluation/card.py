@@ -51,8 +51,8 @@ Every figure below is written by `wildtrack train report` from `figures.json` be
 
 def _judge(judge: Mapping[str, Any]) -> str:
     rows = [
-        [ROWS[row], _percent(tops["top_1"]), _percent(tops["top_5"])]
-        for row, tops in judge["rows"].items()
+        [name, *(_percent(judge["rows"][row][top]) for top in ("top_1", "top_5"))]
+        for row, name in ROWS.items()
     ]
     rows.append(["chance", _percent(judge["chance"]["top_1"]), _percent(judge["chance"]["top_5"])])
     ratio = judge["generated_over_codec_top_5"]
@@ -66,8 +66,11 @@ held-out sounds, and of what the pack makes of their words at their length:
 {_table(["sounds", "top-1", "top-5"], rows)}
 Generated sounds are named {ratio:.2f} times as often (top-5) as the real ones put through the same
 codec and vocoder; the bar for version 0 is 0.70. Above 1 would not mean better than real: guidance
-pulls towards what is typical of a class. The judge is no expert: labels come from file names,
-and a class often sounds different in every package, so read the rows against each other.
+pulls towards what is typical of a class.
+
+What codec and vocoder take from real recordings (the first row against the second) they take from
+generated ones too: that is where most is to be won. The judge is no expert: labels come from file
+names, and a class often sounds different in every package, so read the rows against each other.
 """
 
 

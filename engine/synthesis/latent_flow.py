@@ -19,6 +19,7 @@ from engine.synthesis.vocoder import griffin_lim, mel_to_magnitudes
 from osc_bridge.errors import OutOfRange
 
 PEAK = 0.9  # as the sounds it learned from; level is the artist's, by gain_db
+FADE_S = 0.01  # without it, a sound that goes on at the end of its time ends in a click
 SHORTEST_TOKENS = 12  # the shortest window of training; shorter sounds are cut from it
 
 
@@ -78,7 +79,7 @@ class LatentFlowDecoder:
         mels = self.picture(a, seconds, source, effort, sampled)[:, : MEL.frames(samples)]
         magnitudes = mel_to_magnitudes(mels)
         wave = griffin_lim(magnitudes, effort.iterations, source, voiced)[:samples]
-        return _level(wave.cpu().numpy())
+        return _finish(wave.cpu().numpy())
 
     def picture(
         self,
@@ -104,8 +105,10 @@ class LatentFlowDecoder:
         return self._codec.decode(sampled)[0]
 
 
-def _level(wave: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale to the peak; digital near-silence stays as it is."""
+def _finish(wave: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale to the peak and fade the cut at the end; digital near-silence keeps its level."""
     peak = float(np.abs(wave).max(initial=0.0))
+    fade = round(FADE_S * MEL.sample_rate)
+    wave[-fade:] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)
     scaled: NDArray[np.float32] = (wave * (PEAK / peak if peak > 1e-3 else 1.0)).astype(np.float32)
     return scaled
