@@ -115,16 +115,21 @@ class Caller:
             EngineUnreachable: the connection is gone.
             OutOfRange: the request does not fit the transport.
         """
+        call = self._begin(request)
+        try:
+            self.send(call.request_id, request)
+        except BaseException:
+            self.forget(call.request_id)
+            raise
+        return call
+
+    def _begin(self, request: Request[R]) -> Call[R]:
+        """Expect the answers to a request that is not sent yet."""
         inbox: Inbox = queue.SimpleQueue()
         with self._lock:
             if self._lost is not None:
                 raise self._lost
             request_id = self._conversation.begin(ROOT + request.address, inbox)
-        try:
-            self.send(request_id, request)
-        except BaseException:
-            self.forget(request_id)
-            raise
         return Call(self, request, request_id, inbox)
 
     def send(self, request_id: int, request: Request[Any]) -> None:
@@ -153,11 +158,16 @@ class Caller:
     def call_or_cancel(
         self, request: Request[R], timeout_s: float, on_progress: OnProgress | None = None
     ) -> R:
-        """As `call`; Ctrl-C, a time-out or an error in ``on_progress`` cancels the job first."""
-        job = self.start(request)
+        """As `call`; Ctrl-C, a time-out or an error in ``on_progress`` cancels the job first.
+
+        Also a Ctrl-C that comes while the request is being sent: it may have arrived.
+        """
+        job = self._begin(request)
         try:
+            self.send(job.request_id, request)
             return job.result(timeout_s, on_progress)
         except BaseException:
+            self.forget(job.request_id)
             if not job.has_ended:
                 self._cancel_quietly(job.request_id)
             raise

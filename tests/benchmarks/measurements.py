@@ -148,7 +148,7 @@ def _wildtrack(*words: str) -> Any:
 def main() -> None:
     """Measure, then write figures and page."""
     figures = measure()
-    FIGURES.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(figures), encoding="utf-8")
 
 

@@ -77,6 +77,26 @@ def test_ctrl_c_cancels_the_render_and_goes_on(rig, client) -> None:
     assert client.ping(WAIT_S).uptime_s >= 0
 
 
+def test_ctrl_c_while_a_render_is_sent_cancels_it(
+    rig: Any, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, sent = Caller.send, []
+
+    def interrupted(caller: Caller, request_id: int, request: Any) -> None:
+        sent.append((type(request), request_id))
+        usual(caller, request_id, request)
+        if isinstance(request, Render):
+            raise KeyboardInterrupt
+        assert request == CancelJob(sent[0][1])
+
+    monkeypatch.setattr(Caller, "send", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        client.render("kept")
+    assert [kind for kind, _ in sent] == [Render, CancelJob]
+    assert all(reply.cancel_requested for reply in rig.engine.kept)
+    assert client.pending_count == 0
+
+
 def test_a_render_that_times_out_is_cancelled(rig, client) -> None:
     with pytest.raises(ReplyTimeout):
         client.render("kept", timeout_s=0.05)
