@@ -10,13 +10,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from types import FrameType
+from typing import TypeVar
 
 from engine.config import EngineConfig
 from engine.lock import SessionLock
 from engine.memory import resident_bytes
 from engine.server import listening, serving
+
+T = TypeVar("T")
 
 _STDIN = 0
 _WAKE_S = 0.5
@@ -61,12 +65,12 @@ def run_engine(
         from engine.models.loading import load_pack  # noqa: PLC0415
         from engine.service import EngineService  # noqa: PLC0415
 
-        pack = load_pack(config.pack, config.device)
+        pack = _in_a_thread_of_its_own(lambda: load_pack(config.pack, config.device))
         load_s = time.perf_counter() - begin_s
         if stop.is_set():
             return
         service = EngineService(config, pack)
-        warm_up_s = service.warm_up()
+        warm_up_s = _in_a_thread_of_its_own(service.warm_up)
         with serving(service, listeners, stop) as server:
             ready(
                 Ready(
@@ -83,6 +87,16 @@ def run_engine(
             )
             while not stop.wait(_WAKE_S):
                 pass
+
+
+def _in_a_thread_of_its_own(work: Callable[[], T]) -> T:
+    """Return what ``work`` returns, leaving no OpenMP threads of torch behind.
+
+    Each thread that computes keeps a team of its own; with the main thread's team idle beside it,
+    the worker's renders took twice as long (0.9 s for 0.4 s, measured on 2 cores).
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(work).result()
 
 
 def say_ready(ready: Ready) -> None:
