@@ -85,7 +85,7 @@ class FakeEngine:
                 return reply.cancel_job(request.job)
             case Quit():
                 return Goodbye()
-        raise NotImplementedError(request)
+        raise AssertionError(f"this engine was not asked to know {request}")
 
     def _render(self, request: Render, reply: Reply) -> Result | None:
         if request.scene == "empty":
