@@ -10,7 +10,8 @@
     │   ├── BadArguments       102   wrong types or number of arguments
     │   ├── OutOfRange         103
     │   ├── IncompatibleApi    104
-    │   └── ReplyTimeout       105   raised by the client: no answer in time
+    │   ├── ReplyTimeout       105   raised by the client: no answer in time
+    │   └── NotAuthorised      106   hello did not carry the engine's token
     ├── InputError             (2xx) a file or text from outside
     │   ├── FileMissing        200
     │   ├── PathForbidden      201   outside the allowed folders
@@ -23,21 +24,26 @@
     ├── SceneError             (3xx) what the session holds
     │   ├── UnknownScene       300
     │   ├── UnknownSource      301
+    │   ├── UnknownTake        302
     │   ├── UnknownJob         303
     │   ├── TooManySources     304
-    │   └── NothingToRender    305
+    │   ├── NothingToRender    305
+    │   ├── NothingToUndo      306   or to redo
+    │   └── WrongKind          307   sources of this kind cannot be split, merged or searched so
     ├── ModelError             (4xx) packs, weights, devices
     │   ├── PackMissing        400
     │   ├── PackCorrupt        401   a byte differs from the manifest
     │   ├── BadCheckpoint      402   keys, shapes or pickled code
     │   ├── DeviceUnavailable  403
-    │   └── PackageMissing     404   an optional package is not installed
+    │   ├── PackageMissing     404   an optional package is not installed
+    │   └── PackInUse          405   the pack that renders cannot be unloaded
     └── EngineError            (5xx) the process and its machine
         ├── QueueFull          500
         ├── SessionNotWritable 501
         ├── PortInUse          502
         ├── EngineUnreachable  503
         ├── DiskFull           504
+        ├── OutOfMemory        505   also after a smaller batch and on the CPU
         └── InternalError      599   a defect of ours; the log has the trace
 
 A message is one sentence (or two) that names the value, the allowed range with its unit,
@@ -99,6 +105,10 @@ class ReplyTimeout(ProtocolError):
     code = 105
 
 
+class NotAuthorised(ProtocolError):
+    code = 106
+
+
 class InputError(WildtrackError):
     """A file or a text from outside cannot be used."""
 
@@ -151,6 +161,10 @@ class UnknownSource(SceneError):
     code = 301
 
 
+class UnknownTake(SceneError):
+    code = 302
+
+
 class UnknownJob(SceneError):
     code = 303
 
@@ -161,6 +175,14 @@ class TooManySources(SceneError):
 
 class NothingToRender(SceneError):
     code = 305
+
+
+class NothingToUndo(SceneError):
+    code = 306
+
+
+class WrongKind(SceneError):
+    code = 307
 
 
 class ModelError(WildtrackError):
@@ -189,6 +211,10 @@ class PackageMissing(ModelError):
     code = 404
 
 
+class PackInUse(ModelError):
+    code = 405
+
+
 class EngineError(WildtrackError):
     """The engine process, its session folder, its ports."""
 
@@ -213,6 +239,10 @@ class EngineUnreachable(EngineError):
 
 class DiskFull(EngineError):
     code = 504
+
+
+class OutOfMemory(EngineError):
+    code = 505
 
 
 class InternalError(EngineError):
