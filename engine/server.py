@@ -213,17 +213,17 @@ def serving(
 ) -> Iterator[OscServer]:
     """Serve until the end of the block; ``stop`` is set when a client says quit.
 
-    The session's discovery file is there exactly as long. The service is closed first, so that
+    The engine's discovery file is there exactly as long. The service is closed first, so that
     its jobs end as cancelled.
     """
     server = OscServer(Handlers(service, stop), listeners)
-    session = service.config.session
     service.start()
     try:
         server.start()
-        discovery.announce(session, server.port("udp"), server.port("tcp"))
+        ports = discovery.Ports(server.port("udp"), server.port("tcp"))
+        discovery.announce(service.config.session, ports)
         yield server
     finally:
-        discovery.withdraw(session)
+        discovery.withdraw()
         service.close()
         server.close()

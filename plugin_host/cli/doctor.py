@@ -50,7 +50,7 @@ def findings(session: Path) -> Iterator[Finding]:
     yield machine.check_folder(session)
     yield machine.check_disk(session)
     yield from machine.check_ports()
-    yield machine.check_engine(session)
+    yield from machine.check_engine(session)
     yield machine.check_portaudio()
     yield from machine.check_extras()
 

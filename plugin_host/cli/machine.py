@@ -12,7 +12,8 @@ from importlib import metadata
 from pathlib import Path
 
 from engine.checks import Finding, Status
-from osc_bridge.discovery import FILE_NAME, find_engine, read_address
+from osc_bridge.discovery import EngineAddress, announced, engines, find_engine
+from osc_bridge.errors import SessionNotWritable
 
 DISTRIBUTION = "wildtrack"
 LOWEST_PYTHON, HIGHEST_PYTHON = (3, 11), (3, 13)
@@ -123,24 +124,41 @@ def check_ports() -> list[Finding]:
     ]
 
 
-def check_engine(session: Path) -> Finding:
-    """Whether an engine serves the session now; none is no fault, `render` starts one."""
-    if read_address(session) is None:
-        return Finding("engine", "ok", "none serves this folder; render starts one for the call")
-    address = find_engine(session)
-    if address is None:
-        return Finding(
-            "engine",
-            "warn",
-            f"{session / FILE_NAME} is there, but no engine answers for this folder",
-            f"wildtrack engine --session '{session}' takes its place",
-        )
-    ports = f"udp port {address.udp_port}, tcp port {address.tcp_port}"
-    return Finding("engine", "ok", f"process {address.pid} serves this folder: {ports}")
+def check_engine(session: Path) -> list[Finding]:
+    """Which engine serves the session now (none is no fault), and which others this user runs."""
+    try:
+        address = find_engine(session)
+        silent = announced(session) if address is None else []
+        others = [engine for engine in engines() if engine != address]
+    except SessionNotWritable as error:
+        return [Finding("engine", "fail", str(error), "see above, or set XDG_RUNTIME_DIR")]
+    rows = [_engine_row(engine, f"serves {engine.session}") for engine in others]
+    if address is not None:
+        return [_engine_row(address, "serves this folder"), *rows]
+    if silent:
+        return [_silent_row(silent[0].pid, session), *rows]
+    none = "none serves this folder; render starts one for the call"
+    return [Finding("engine", "ok", none), *rows]
 
 
 def check_extras() -> list[Finding]:
     return [_extra(name, what, install) for name, (what, install) in EXTRAS.items()]
+
+
+def _engine_row(address: EngineAddress, what: str) -> Finding:
+    ports = f"udp port {address.udp_port}, tcp port {address.tcp_port}"
+    if address.http_port:
+        ports += f", OSCQuery at http port {address.http_port}"
+    return Finding("engine", "ok", f"process {address.pid} {what}: {ports}")
+
+
+def _silent_row(pid: int, session: Path) -> Finding:
+    return Finding(
+        "engine",
+        "warn",
+        f"process {pid} is announced for this folder, but does not answer",
+        f"kill {pid}; wildtrack up --session '{session}' does that by itself",
+    )
 
 
 def _port(part: str, kind: socket.SocketKind) -> Finding:

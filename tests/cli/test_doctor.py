@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import sys
@@ -12,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from engine import checks
-from osc_bridge.discovery import FILE_NAME, announce
+from osc_bridge.discovery import EngineAddress, Ports, announce, find_engine, withdraw
+from osc_bridge.transports.udp import UdpListener
 from plugin_host.cli import doctor as doctor_module
 from plugin_host.cli import machine, main
 
@@ -102,12 +104,35 @@ def test_port_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {row.status for row in machine.check_ports()} == {"fail"}
 
 
-def test_engine_file_without_an_engine_is_noticed(tmp_path: Path) -> None:
-    assert machine.check_engine(tmp_path).status == "ok"
-    announce(tmp_path, udp_port=9, tcp_port=0)
-    gone = json.loads((tmp_path / FILE_NAME).read_text()) | {"pid": 2**31 - 1}
-    (tmp_path / FILE_NAME).write_text(json.dumps(gone))
-    assert machine.check_engine(tmp_path).status == "warn"
+def test_no_engine_is_no_fault(tmp_path: Path) -> None:
+    assert [row.status for row in machine.check_engine(tmp_path)] == ["ok"]
+
+
+def test_an_engine_that_is_silent_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(session: Path) -> EngineAddress | None:
+        return find_engine(session, timeout_s=0.01)
+
+    monkeypatch.setattr(machine, "find_engine", silent)
+    monkeypatch.setattr(machine, "engines", list)
+    listener = UdpListener()
+    announce(tmp_path, Ports(listener.port, 0))
+    (row,) = machine.check_engine(tmp_path)
+    withdraw()
+    listener.close()
+    assert row.status == "warn"
+    assert str(os.getpid()) in row.detail
+
+
+def test_a_runtime_folder_of_everybody_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "wildtrack").mkdir(mode=0o755)
+    (row,) = machine.check_engine(tmp_path)
+    assert row.status == "fail"
+    assert "chmod 700" in row.detail
 
 
 def test_torch_that_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ def test_an_engine_is_killed_returns_works_and_leaves_nothing(
         client.quit()
     output, error = process.communicate(timeout=START_S)
     assert (process.returncode, output, error) == (0, "", "")
-    assert not (session / "engine.json").exists()
+    assert find_engine(session) is None
     assert not (session / ".engine.lock").exists()
     assert not list(session.rglob("*.part*"))
     with socket.socket() as sock, pytest.raises(OSError, match="refused"):

@@ -17,7 +17,7 @@ import soundfile
 from PIL import Image
 
 from osc_bridge import schema
-from osc_bridge.discovery import announce
+from osc_bridge.discovery import Ports, announce, withdraw
 from osc_bridge.reply import Reply
 from osc_bridge.server import OscServer
 from osc_bridge.transports.tcp import TcpListener
@@ -164,9 +164,10 @@ class FakeEngine:
 
 @pytest.fixture
 def fake_engine(fake_session: Callable[..., FakeSession]) -> Iterator[FakeEngine]:
-    """A served fake engine that announces itself in its session folder."""
+    """A served fake engine that announces itself."""
     engine = FakeEngine(fake_session())
     listeners = (UdpListener(0), TcpListener(0))
     with OscServer(engine, listeners) as server:
-        announce(engine.session.folder, server.port("udp"), server.port("tcp"))
+        announce(engine.session.folder, Ports(server.port("udp"), server.port("tcp")))
         yield engine
+        withdraw()
