@@ -18,6 +18,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from engine.audio_header import claimed_bytes, size_bytes
 from engine.paths import confined
 from engine.scene.model import SAMPLE_RATE
 from osc_bridge.errors import BadAudio, FileMissing
@@ -38,6 +39,7 @@ MAX_AMPLITUDE = 1_000.0
 """Full scale is 1; a floating point file may exceed it by 60 dB, more is damage."""
 
 FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3")
+_PAD_BYTES = 1
 _BLOCK_FRAMES = 65_536
 _HEADER = struct.Struct("<4sI4s4sIHHIIHHH4sII4sI")
 
@@ -129,15 +131,9 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
 
 
 def _check_not_cut(file: BinaryIO, name: str) -> None:
-    """Compare RIFF's own size with the file's: libsndfile reads a cut WAV without a word."""
-    head = file.read(8)
-    there = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    if len(head) < 8 or head[:4] != b"RIFF":
-        return
-    claimed = 8 + int.from_bytes(head[4:], "little")
-    streamed = claimed in (8, 8 + 0xFFFFFFFF)
-    if there < claimed and not streamed:
+    """Compare the size that the header claims with the file's; a missing pad byte is forgiven."""
+    there, claimed = size_bytes(file), claimed_bytes(file)
+    if claimed is not None and there + _PAD_BYTES < claimed:
         raise BadAudio(_cut_sentence(name, f"{there} of {claimed} bytes"))
 
 

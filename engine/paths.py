@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from osc_bridge.errors import BadSession, FileMissing, PathForbidden
 
@@ -23,13 +24,11 @@ def confined(path: str | Path, allowed: Sequence[Path]) -> Path:
     looked at, so a client learns nothing about files elsewhere; FileMissing when there is none.
     """
     given = Path(path)
+    if not given.is_absolute() or _is_elsewhere(str(path), allowed):
+        raise _outside(given, allowed)
     resolved = _resolved(given)
-    if not given.is_absolute() or not any(resolved.is_relative_to(root) for root in allowed):
-        folders = ", ".join(str(root) for root in allowed)
-        raise PathForbidden(
-            f"{_short(given)} lies outside the allowed folders: copy the file into one of them, "
-            f"or start the engine with --allow DIR (allowed: {folders})."
-        )
+    if not any(resolved.is_relative_to(root) for root in allowed):
+        raise _outside(given, allowed)
     try:
         mode = resolved.stat().st_mode
     except OSError as error:
@@ -37,6 +36,34 @@ def confined(path: str | Path, allowed: Sequence[Path]) -> Path:
     if not stat.S_ISREG(mode):
         raise FileMissing(f"{_short(given)} is not a file; give the path of a file.")
     return resolved
+
+
+def _is_elsewhere(path: str, allowed: Sequence[Path]) -> bool:
+    """Whether this names a share or device of Windows (``\\\\server\\share``, ``//server/share``).
+
+    Told by the letters alone: on Windows only resolving such a path sends the user's credentials
+    to the server that it names. A share that the user has allowed is none of these.
+    """
+    if path[:1] not in ("/", "\\") or path[1:2] not in ("/", "\\"):
+        return False
+    steps = re.split(r"[/\\]", path)
+    return ".." in steps or not any(_is_share(root) and _begins(path, root) for root in allowed)
+
+
+def _is_share(root: Path) -> bool:
+    return str(root).startswith("\\\\")
+
+
+def _begins(path: str, root: Path) -> bool:
+    return PureWindowsPath(path).is_relative_to(PureWindowsPath(root))
+
+
+def _outside(given: Path, allowed: Sequence[Path]) -> PathForbidden:
+    folders = ", ".join(str(root) for root in allowed)
+    return PathForbidden(
+        f"{_short(given)} lies outside the allowed folders: copy the file into one of them, "
+        f"or start the engine with --allow DIR (allowed: {folders})."
+    )
 
 
 def open_plain(path: Path, flags: int) -> int:

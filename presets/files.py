@@ -1,12 +1,14 @@
 """Files that appear whole or not at all: written beside, flushed to disk, renamed.
 
 A reader of the final name sees the old bytes or the new bytes, never a part; a failed or
-interrupted write leaves nothing behind (a killed process may leave one ``.*.part`` file).
+interrupted write leaves nothing behind. A killed process may leave ``.*.part`` files; its successor
+removes them with `remove_parts`.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PART_SUFFIX = ".part"
+_PART_NAME = re.compile(r"\.[0-9a-f]{16}\.part(\.[^./\\]+)?")
 
 
 def write_whole(path: Path, data: bytes, *, overwrite: bool = True) -> None:
@@ -75,6 +78,22 @@ def _new_part(path: Path) -> Path:
     part = path.parent / f".{secrets.token_hex(8)}{PART_SUFFIX}{path.suffix}"
     part.open("xb").close()
     return part
+
+
+def remove_parts(folder: Path) -> list[Path]:
+    """Remove what killed processes left in ``folder``; return what was removed.
+
+    Only plain files with a name that this module gives, and only while nobody else can write
+    there. What cannot be removed stays.
+    """
+    removed = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _PART_NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError):
+                    Path(entry.path).unlink()
+                    removed.append(Path(entry.path))
+    return removed
 
 
 def _sync_file(path: Path) -> None:
