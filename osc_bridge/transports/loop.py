@@ -30,6 +30,8 @@ class SocketLoop:
         self._waker.setblocking(False)
         self._woken.setblocking(False)
         self._on_wake = on_wake
+        self._ready: dict[socket.socket, Ready] = {}
+        self._is_asked = False
         self._running = True
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.watch(self._woken, READ, self._drain)
@@ -40,21 +42,35 @@ class SocketLoop:
 
     def watch(self, sock: socket.socket, events: int, ready: Ready) -> None:
         """Call ``ready`` whenever the socket can do one of ``events``."""
+        self._ready[sock] = ready
         self._selector.register(sock, events, ready)
 
     def change(self, sock: socket.socket, events: int) -> None:
-        """Wait for other events of a watched socket."""
-        key = self._selector.get_key(sock)
-        if key.events != events:
+        """Wait for other events of a watched socket; 0 lets it rest until the next change."""
+        key = self._selector.get_map().get(sock)
+        if key is None:
+            if events:
+                self._selector.register(sock, events, self._ready[sock])
+        elif not events:
+            self._selector.unregister(sock)
+        elif key.events != events:
             self._selector.modify(sock, events, key.data)
 
     def forget(self, sock: socket.socket) -> None:
         """Watch the socket no longer."""
+        self._ready.pop(sock, None)
         with contextlib.suppress(KeyError):
             self._selector.unregister(sock)
 
     def wake(self) -> None:
-        """Let the loop's thread call ``on_wake`` soon."""
+        """Let the loop's thread call ``on_wake`` soon: once for all wakes until then."""
+        if self._is_asked:
+            return
+        self._is_asked = True
+        if not self.is_own_thread:
+            self._interrupt()
+
+    def _interrupt(self) -> None:
         with contextlib.suppress(OSError):  # a full pipe wakes as well; a closed one need not
             self._waker.send(b"\0")
 
@@ -68,7 +84,7 @@ class SocketLoop:
         if not self._running:
             return
         self._running = False
-        self.wake()
+        self._interrupt()
         if self._thread.ident is not None and not self.is_own_thread:
             self._thread.join()
         self._waker.close()
@@ -77,8 +93,11 @@ class SocketLoop:
 
     def _run(self) -> None:
         while self._running:
-            for key, events in self._selector.select():
+            for key, events in self._selector.select(0 if self._is_asked else None):
                 self._call(key.data, events)
+            if self._is_asked:
+                self._is_asked = False  # before the work: what is asked during it comes again
+                self._call(self._answer_wake, 0)
         self._release()
 
     def _call(self, ready: Ready, events: int) -> None:
@@ -91,9 +110,12 @@ class SocketLoop:
         with contextlib.suppress(BlockingIOError):
             while self._woken.recv(4096):
                 pass
+
+    def _answer_wake(self, _events: int) -> None:
         if self._on_wake:
             self._on_wake()
 
     def _release(self) -> None:
         self._selector.close()
         self._woken.close()
+        self._ready.clear()

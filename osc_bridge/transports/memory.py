@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from osc_bridge.errors import EngineUnreachable, WildtrackError
-from osc_bridge.transports.base import Sink
+from osc_bridge.transports.base import Peer, Sink
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,9 @@ class MemoryKey:
 class MemoryPeer:
     """The server's view of a `MemoryLink`."""
 
+    host = ""
+    needs_token = False
+
     def __init__(self, number: int) -> None:
         self.key = MemoryKey(number)
         self.deliver: Callable[[bytes], None] | None = None
@@ -28,6 +31,12 @@ class MemoryPeer:
         """Hand the packet to the link, if it still listens."""
         if self.deliver is not None:
             self.deliver(packet)
+
+    def hold(self) -> None:
+        """Do nothing: the sender's own thread delivers."""
+
+    def release(self) -> None:
+        """Do nothing."""
 
 
 class MemoryListener:
@@ -50,6 +59,10 @@ class MemoryListener:
         link = MemoryLink(self, MemoryPeer(next(self._numbers)))
         self._links.append(link)
         return link
+
+    def peer_at(self, host: str, port: int) -> Peer | None:
+        """None: there are no addresses in memory."""
+        return None
 
     def close(self) -> None:
         """Deliver no more and tell the links."""

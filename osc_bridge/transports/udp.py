@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from osc_bridge.errors import EngineUnreachable, OutOfRange, WildtrackError
-from osc_bridge.transports.base import LOOPBACK, Sink, bound_socket, resolve
+from osc_bridge.errors import OutOfRange
+from osc_bridge.transports.addresses import SocketAddress, bound_socket, resolve, unreachable
+from osc_bridge.transports.base import LOOPBACK, Peer, Sink
+from osc_bridge.transports.link import BURST, RECEIVE_MAX, SocketLink
 from osc_bridge.transports.loop import READ, SocketLoop
 from osc_bridge.wire import DATAGRAM_MAX
 
-_RECEIVE_MAX = 65_536
 _BUFFER_BYTES = 1 << 20
-_BURST = 64
-"""Datagrams read before other sockets of the loop get their turn."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +22,18 @@ class UdpPeer:
     """A client, known by the address that it sends from."""
 
     sock: socket.socket
-    address: Any
+    address: SocketAddress
+    needs_token: bool = False
 
     @property
-    def key(self) -> tuple[str, Any]:
+    def key(self) -> Hashable:
         """Transport and address."""
-        return ("udp", self.address[:2])
+        return ("udp", self.address)
+
+    @property
+    def host(self) -> str:
+        """The address without its port."""
+        return str(self.address[0])
 
     def send(self, packet: bytes) -> None:
         """Send one datagram; lost ones are UDP's nature.
@@ -41,15 +45,25 @@ class UdpPeer:
         with contextlib.suppress(OSError):
             self.sock.sendto(packet, self.address)
 
+    def hold(self) -> None:
+        """Do nothing: nobody can make a sender of datagrams wait."""
+
+    def release(self) -> None:
+        """Do nothing."""
+
 
 class UdpListener:
-    """Receives datagrams on a loopback port; the socket is bound when this is made."""
+    """Receives datagrams on a port; the socket is bound when this is made.
+
+    Another interface than loopback is taken only with ``needs_token``, which its peers carry.
+    """
 
     name = "udp"
 
-    def __init__(self, port: int = 0, host: str = LOOPBACK) -> None:
-        self._sock = bound_socket(socket.SOCK_DGRAM, host, port)
+    def __init__(self, port: int = 0, host: str = LOOPBACK, *, needs_token: bool = False) -> None:
+        self._sock = bound_socket(socket.SOCK_DGRAM, host, port, beyond_loopback=needs_token)
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        self._needs_token = needs_token
         self._loop = SocketLoop("osc-udp")
         self.port: int = self._sock.getsockname()[1]
 
@@ -59,14 +73,25 @@ class UdpListener:
         self._loop.start()
 
     def _read(self, sink: Sink) -> None:
-        for _ in range(_BURST):
+        for _ in range(BURST):
             try:
-                packet, address = self._sock.recvfrom(_RECEIVE_MAX)
+                packet, address = self._sock.recvfrom(RECEIVE_MAX)
             except ConnectionResetError:  # Windows reports here that a client is gone
                 continue
             except OSError:
                 return
-            sink.received(UdpPeer(self._sock, address), packet)
+            sink.received(UdpPeer(self._sock, address, self._needs_token), packet)
+
+    def peer_at(self, host: str, port: int) -> Peer | None:
+        """The peer at this address; None if it is of the other IP version.
+
+        Raises:
+            OutOfRange: a port outside 0 to 65535.
+        """
+        family, address = resolve(host, port, beyond_loopback=True)
+        if family != self._sock.family:
+            return None
+        return UdpPeer(self._sock, address, self._needs_token)
 
     def close(self) -> None:
         """Stop the thread and free the port."""
@@ -74,40 +99,17 @@ class UdpListener:
         self._sock.close()
 
 
-class UdpLink:
+class UdpLink(SocketLink):
     """A client's socket, connected to one engine."""
 
     is_lossy = True
 
-    def __init__(self, port: int, host: str = LOOPBACK) -> None:
-        family, address = resolve(host, port)
-        self._where = f"{host}, UDP port {port}"
-        self._sock = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            self._sock.connect(address)
-        except OSError as error:
-            self._sock.close()
-            raise unreachable(self._where, error) from error
-        self._sock.setblocking(False)
-        self._loop = SocketLoop("osc-udp-client")
+    def __init__(self, port: int, host: str = LOOPBACK, *, beyond_loopback: bool = False) -> None:
+        super().__init__(socket.SOCK_DGRAM, host, port, beyond_loopback=beyond_loopback)
 
-    def start(
-        self, received: Callable[[bytes], None], lost: Callable[[WildtrackError], None]
-    ) -> None:
-        """Deliver what arrives; ``lost`` when the machine says that nobody listens."""
-        self._loop.watch(self._sock, READ, lambda _events: self._read(received, lost))
-        self._loop.start()
-
-    def _read(
-        self, received: Callable[[bytes], None], lost: Callable[[WildtrackError], None]
-    ) -> None:
-        try:
-            for _ in range(_BURST):
-                received(self._sock.recv(_RECEIVE_MAX))
-        except BlockingIOError:
-            return
-        except OSError as error:
-            lost(unreachable(self._where, error))
+    def packets_of(self, data: bytes) -> Sequence[bytes]:
+        """Each datagram is a packet."""
+        return (data,)
 
     def send(self, packet: bytes) -> None:
         """Send one datagram.
@@ -118,16 +120,11 @@ class UdpLink:
         """
         check_size(packet)
         try:
-            self._sock.send(packet)
+            self.sock.send(packet)
         except BlockingIOError:
             return
         except OSError as error:
-            raise unreachable(self._where, error) from error
-
-    def close(self) -> None:
-        """Stop the thread and close the socket."""
-        self._loop.close()
-        self._sock.close()
+            raise unreachable(self.where, error) from error
 
 
 def check_size(packet: bytes) -> None:
@@ -141,11 +138,3 @@ def check_size(packet: bytes) -> None:
             f"The message has {len(packet)} bytes: at most {DATAGRAM_MAX} bytes travel by UDP; "
             "shorten it or use TCP."
         )
-
-
-def unreachable(where: str, error: OSError) -> EngineUnreachable:
-    """The error of a client that finds no engine."""
-    return EngineUnreachable(
-        f"No engine answers at {where} ({error.strerror or error}): start one with "
-        "'wildtrack engine --session DIR', or give the port that it printed."
-    )
