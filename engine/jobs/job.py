@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from engine.steps import StepCallback
-from osc_bridge.errors import Cancelled, WildtrackError
+from osc_bridge.errors import Cancelled, OutOfRange, WildtrackError
 
 T = TypeVar("T")
 
@@ -21,9 +21,28 @@ PROGRESS_INTERVAL_S = 0.1
 class Priority(IntEnum):
     """The lower number runs first; equals run in the order they came."""
 
-    PERCEIVE = 0
-    PREVIEW = 1
-    FINAL = 2
+    NOW = 0
+    PERCEIVE = 1
+    PREVIEW = 2
+    FINAL = 3
+    LATER = 4
+
+    @property
+    def word(self) -> str:
+        """The name on the wire, in lower case."""
+        return self.name.lower()
+
+    @classmethod
+    def of(cls, word: str) -> Priority:
+        """Return the priority of that name, or raise OutOfRange naming them all."""
+        words = [priority.word for priority in cls]
+        if word not in words:
+            raise OutOfRange(f"The priority {word[:40]!r} is none of {', '.join(words)}.")
+        return cls[word.upper()]
+
+
+State = Literal["waiting", "running", "done", "failed", "cancelled", "replaced"]
+"""The first two are those of a job in the queue, the others its end."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +93,40 @@ class Reporter:
 
 
 @dataclass(frozen=True)
+class JobTitle:
+    """What a list shows of a job: the request it came from, what it is about, who asked."""
+
+    address: str = ""
+    scene: str = ""
+    source: str = ""
+    client: str = ""
+    request_id: int = 0
+
+
+@dataclass(frozen=True)
+class JobNews:
+    """A job as its queue tells of it; ``sentence`` says what it does, waits for or ended with."""
+
+    key: Hashable
+    title: JobTitle
+    state: State
+    priority: Priority
+    fraction: float
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Job(Generic[T]):
     """Work for the queue.
 
     ``key`` is unique among waiting and running jobs. Exactly one of ``done`` and ``failed`` is
-    called at the end, on the worker's thread (``failed`` with Cancelled when it was cancelled).
+    called at the end, on the worker's thread, or on that of who cancels or replaces a job that
+    waits (``failed`` with Cancelled when it was cancelled or replaced). What the error's trace
+    holds on to is let go after ``failed``. ``report`` is called while the queue holds a lock: it
+    must not wait, nor call the queue.
+
+    A job ends those that wait with an equal ``replaces`` and takes their place; None replaces
+    nothing.
     """
 
     key: Hashable
@@ -87,6 +135,8 @@ class Job(Generic[T]):
     report: ReportProgress
     done: Callable[[T], None]
     failed: Callable[[BaseException], None]
+    title: JobTitle = JobTitle()
+    replaces: Hashable | None = None
 
 
 @dataclass(frozen=True)

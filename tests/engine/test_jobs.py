@@ -45,7 +45,7 @@ class Ends:
 @pytest.fixture
 def often_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those who wait hear of it all the time; asked for before the queue starts."""
-    monkeypatch.setattr("engine.jobs.queue.WAITING_REPORT_S", 0.005)
+    monkeypatch.setattr("engine.jobs.queue.REPEAT_S", 0.005)
 
 
 @pytest.fixture
