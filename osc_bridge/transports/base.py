@@ -23,6 +23,9 @@ class Peer(Protocol):
     def host(self) -> str: ...
     @property
     def needs_token(self) -> bool: ...
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that the client did not take so far; 0 where nothing waits."""
 
     def send(self, packet: bytes) -> None:
         """Send from any thread; a peer that is gone is no error.

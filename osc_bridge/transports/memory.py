@@ -22,6 +22,7 @@ class MemoryPeer:
 
     host = ""
     needs_token = False
+    waiting_bytes = 0
 
     def __init__(self, number: int) -> None:
         self.key = MemoryKey(number)

@@ -35,6 +35,11 @@ class UdpPeer:
         """The address without its port."""
         return str(self.address[0])
 
+    @property
+    def waiting_bytes(self) -> int:
+        """0: a datagram is sent or lost."""
+        return 0
+
     def send(self, packet: bytes) -> None:
         """Send one datagram; lost ones are UDP's nature.
 
