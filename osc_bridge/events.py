@@ -1,20 +1,22 @@
-"""What the engine sends back: the three ends of a request, and progress on the way.
+"""What the engine sends: the three ends of a request, progress on the way, and notices.
 
-Each carries the request id and the address it answers; an id of 0 and an empty address mean that
-the request could not be read so far.
+An answer carries the request id and the address it answers; an id of 0 and an empty address mean
+that the request could not be read so far. A notice answers nothing: it carries a sequence number.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from osc_bridge import errors
-from osc_bridge.errors import WildtrackError
-from osc_bridge.fields import INT32_MAX, INT64_MAX, Argument, Int, Real, Text
+from osc_bridge.errors import BadArguments, WildtrackError
+from osc_bridge.fields import INT32_MAX, INT64_MAX, Argument, Int, Real, Text, Value
 from osc_bridge.message import ROOT, Message
-from osc_bridge.schema import BY_ADDRESS, Result
+from osc_bridge.ranges import SEQUENCE
+from osc_bridge.schema import BY_ADDRESS, NOTICES_BY_ADDRESS, Notice, Result
 
 SENTENCE_MAX_BYTES = 1100
 """UTF-8 bytes of a sentence, so that its event fits a datagram of 1400 bytes."""
@@ -108,8 +110,44 @@ class Progress(Message):
     sentence: Annotated[str, SENTENCE]
 
 
+@dataclass(frozen=True)
+class Told:
+    """A notice on its way to one subscriber; a gap in the sequence means that one was lost.
+
+    >>> from osc_bridge.schema import TakeNotice
+    >>> Told(41, TakeNotice("t0001", "alley", "made")).arguments()[:2]
+    [('h', 41), ('s', 't0001')]
+    """
+
+    sequence: int
+    notice: Notice
+
+    @property
+    def address(self) -> str:
+        """Where it is sent, with the root."""
+        return ROOT + self.notice.address
+
+    def arguments(self) -> list[Argument]:
+        """Type tag and value of each OSC argument."""
+        return [("h", self.sequence), *self.notice.arguments()]
+
+    @classmethod
+    def from_arguments(cls, notice: type[Notice], values: Sequence[Value], where: str) -> Told:
+        """Build from decoded arguments.
+
+        Raises:
+            BadArguments, OutOfRange, BadText: not what an engine sends.
+        """
+        if not values:
+            raise BadArguments(f"{where} has no arguments: a sequence number comes first.")
+        sequence = SEQUENCE.check("sequence", values[0])
+        return cls(sequence, notice.from_arguments(values[1:], where))
+
+
 End = Done | Fail | CancelledReply
 Event = End | Progress
+Sent = Event | Told
+"""Everything that an engine sends."""
 
 ERRORS_BY_CODE: dict[int, type[WildtrackError]] = {
     cls.code: cls
@@ -127,6 +165,11 @@ def result_class(request_address: str) -> type[Result] | None:
     """The class of result that a request address ends in."""
     request = BY_ADDRESS.get(request_address)
     return request.reply if request else None
+
+
+def notice_class(address: str) -> type[Notice] | None:
+    """The class of the notices that come on an address."""
+    return NOTICES_BY_ADDRESS.get(address)
 
 
 def one_line(sentence: str) -> str:

@@ -6,12 +6,12 @@ import dataclasses
 import functools
 import json
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from osc_bridge.errors import BadArguments
-from osc_bridge.fields import Argument, Spec, Value, shown
+from osc_bridge.spec import Argument, Spec, Value, shown
 
 ROOT = "/wildtrack"
 
@@ -34,17 +34,22 @@ class Message:
         Raises:
             BadArguments, OutOfRange, BadText: naming the field, the value and what is allowed.
         """
-        for slot in slots(type(self)):
-            checked = slot.spec.check(slot.name, getattr(self, slot.name))
-            object.__setattr__(self, slot.name, checked)
+        for name, check in _checks(type(self)):
+            given = getattr(self, name)
+            checked = check(name, given)
+            if checked is not given:
+                object.__setattr__(self, name, checked)
 
     def arguments(self) -> list[Argument]:
         """Type tag and value of each OSC argument, without the request id."""
-        return [
-            pair
-            for slot in slots(type(self))
-            for pair in slot.spec.arguments(getattr(self, slot.name))
-        ]
+        pairs: list[Argument] = []
+        for name, tag, spec in _senders(type(self)):
+            value = getattr(self, name)
+            if tag:
+                pairs.append((tag, value))
+            else:
+                pairs.extend(spec.arguments(value))
+        return pairs
 
     @classmethod
     def from_arguments(cls, values: Sequence[Value], where: str) -> Self:
@@ -54,6 +59,9 @@ class Message:
             BadArguments: wrong number or type; ``where`` names the address in the sentence.
             OutOfRange, BadText: a value that is not allowed.
         """
+        least, most = _arity(cls)
+        if least <= len(values) <= most:
+            return cls(*values)
         taken: dict[str, Any] = {}
         rest = list(values)
         for slot in slots(cls):
@@ -87,6 +95,26 @@ def _slots(cls: Any) -> tuple[Slot, ...]:
     )
 
 
+@functools.cache
+def _checks(cls: Any) -> tuple[tuple[str, Callable[[str, object], object]], ...]:
+    """Name and check of each field."""
+    return tuple((slot.name, slot.spec.check) for slot in slots(cls))
+
+
+@functools.cache
+def _senders(cls: Any) -> tuple[tuple[str, str, Spec], ...]:
+    """Name, fixed type tag ("" where the value decides) and spec of each field."""
+    return tuple((slot.name, slot.spec.tag, slot.spec) for slot in slots(cls))
+
+
+@functools.cache
+def _arity(cls: Any) -> tuple[int, int]:
+    """The least and most arguments of a class without repetition; none fits (1, 0)."""
+    if any(slot.spec.repeats for slot in slots(cls)):
+        return 1, 0
+    return sum(not slot.optional for slot in slots(cls)), len(slots(cls))
+
+
 @dataclass(frozen=True)
 class Rows:
     """All the remaining arguments as rows of one message class; always the last field."""
@@ -94,6 +122,7 @@ class Rows:
     row: type[Message]
     doc: str
     repeats: ClassVar[bool] = True
+    tag: ClassVar[str] = ""
     allowed: ClassVar[str] = "any number of rows"
 
     @property

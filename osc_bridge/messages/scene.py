@@ -1,26 +1,34 @@
-"""Scenes, and the adding of sources to them."""
+"""Scenes: new, open, save, set, list, snapshot, undo, redo."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from osc_bridge.errors import OutOfRange
-from osc_bridge.fields import Int, Many
-from osc_bridge.messages.base import Request, Result
+from osc_bridge.fields import ShortText, Value
+from osc_bridge.message import Message, Rows
+from osc_bridge.messages.base import Request, Result, Setting
+from osc_bridge.messages.source import SourceRow
 from osc_bridge.ranges import (
-    CLIP,
+    COUNT,
     DURATION,
-    FILE,
-    LABEL,
     MIDNIGHT,
     NAME,
-    PIXEL,
+    NEXT_PAGE,
+    PAGE,
+    REVISION,
     SCENE,
+    SCENE_FIELD,
+    SCENE_SETTABLE,
+    SCENE_SETTING,
     SEED,
-    SOURCE,
-    WORDS,
+    STORED,
+    TOTAL,
+    WHAT,
 )
+from osc_bridge.spec import Spec
+
+SHOWN_NAME = ShortText(80, "name for people", "Alley at night")
 
 
 @dataclass(frozen=True)
@@ -51,86 +59,167 @@ class NewScene(Request[SceneMade]):
 
 
 @dataclass(frozen=True)
-class SourcesAdded(Result):
-    """The ids of the new sources, in the order of the scene.
+class SceneState(Result):
+    """What state the scene is in now, on disk, and what the last change was.
 
-    >>> SourcesAdded("alley", ("s1", "s2")).arguments()
-    [('s', 'alley'), ('s', 's1'), ('s', 's2')]
+    >>> SceneState("alley", 12, 3, 0, "Set pan of s1.").arguments()[1:]
+    [('h', 12), ('i', 3), ('i', 0), ('s', 'Set pan of s1.')]
     """
 
     scene: Annotated[str, SCENE]
-    sources: Annotated[tuple[str, ...], Many(SOURCE, "ids of the new sources")]
+    revision: Annotated[int, REVISION]
+    undo_steps: Annotated[int, COUNT]
+    redo_steps: Annotated[int, COUNT]
+    what: Annotated[str, WHAT]
 
 
 @dataclass(frozen=True)
-class AddImage(Request[SourcesAdded]):
-    """Add a picture: with a label one source of the whole picture, without one what is seen in it.
+class OpenScene(Request[SceneState]):
+    """Open a scene of the session: load it, and say in which state it is.
 
-    Without a label the picture becomes the scene's frame and each detected region a source of
-    its own; where nothing is found, the whole picture is the one source.
-
-    >>> AddImage("alley", "/session/dog.png", "dog").on_wire(10)
-    '/wildtrack/source/add/image ,hsss 10 "alley" "/session/dog.png" "dog"'
+    >>> OpenScene("alley").on_wire(9)
+    '/wildtrack/scene/open ,hs 9 "alley"'
     """
 
-    address: ClassVar[str] = "/source/add/image"
-    reply: ClassVar[type[Result]] = SourcesAdded
+    address: ClassVar[str] = "/scene/open"
+    reply: ClassVar[type[Result]] = SceneState
     scene: Annotated[str, SCENE]
-    path: Annotated[str, FILE]
-    label: Annotated[str, LABEL] = ""
 
 
 @dataclass(frozen=True)
-class AddRegion(Request[SourcesAdded]):
-    """Add one box of a picture; x1 and y1 lie just outside it.
+class SaveScene(Request[SceneState]):
+    """Write the scene's snapshot now; every answered change is on disk without it, too.
 
-    >>> AddRegion("alley", "/session/frame.png", 8, 16, 64, 96, "dog").on_wire(11)
-    '/wildtrack/source/add/region ,hssiiiis 11 "alley" "/session/frame.png" 8 16 64 96 "dog"'
+    >>> SaveScene("alley").on_wire(9)
+    '/wildtrack/scene/save ,hs 9 "alley"'
     """
 
-    address: ClassVar[str] = "/source/add/region"
-    reply: ClassVar[type[Result]] = SourcesAdded
+    address: ClassVar[str] = "/scene/save"
+    reply: ClassVar[type[Result]] = SceneState
     scene: Annotated[str, SCENE]
-    path: Annotated[str, FILE]
-    x0: Annotated[int, Int(0, 60_000, "pixels", "left edge of the box", 8, tag="i")]
-    y0: Annotated[int, Int(0, 60_000, "pixels", "upper edge of the box", 16, tag="i")]
-    x1: Annotated[int, PIXEL]
-    y1: Annotated[int, PIXEL]
-    label: Annotated[str, LABEL] = ""
-
-    def __post_init__(self) -> None:
-        """Check the fields, and that the box is not empty."""
-        super().__post_init__()
-        if self.x1 <= self.x0 or self.y1 <= self.y0:
-            raise OutOfRange(
-                f"The box {self.x0},{self.y0},{self.x1},{self.y1} (pixels) is empty: x0 < x1 and "
-                "y0 < y1 are required, in pixels from the upper left; swap or widen its edges."
-            )
 
 
 @dataclass(frozen=True)
-class AddText(Request[SourcesAdded]):
-    """Add a sound described in words.
+class SetScene(Setting, Request[SceneState]):
+    """Set one field of the scene (see the table of settable fields of a scene).
 
-    >>> AddText("alley", "rain on a tin roof").on_wire(12)
-    '/wildtrack/source/add/text ,hss 12 "alley" "rain on a tin roof"'
+    >>> SetScene("alley", "duration_samples", 96000).on_wire(9)
+    '/wildtrack/scene/set ,hssh 9 "alley" "duration_samples" 96000'
     """
 
-    address: ClassVar[str] = "/source/add/text"
-    reply: ClassVar[type[Result]] = SourcesAdded
+    address: ClassVar[str] = "/scene/set"
+    reply: ClassVar[type[Result]] = SceneState
+    edits: ClassVar[bool] = True
+    settable: ClassVar[dict[str, Spec]] = SCENE_SETTABLE
     scene: Annotated[str, SCENE]
-    text: Annotated[str, WORDS]
+    field: Annotated[str, SCENE_FIELD]
+    value: Annotated[Value, SCENE_SETTING]
 
 
 @dataclass(frozen=True)
-class AddAudio(Request[SourcesAdded]):
-    """Add an audio clip whose like should sound.
+class SceneRow(Message):
+    """One scene as a list shows it.
 
-    >>> AddAudio("alley", "/session/wind.wav").on_wire(13)
-    '/wildtrack/source/add/audio ,hss 13 "alley" "/session/wind.wav"'
+    >>> SceneRow("alley", "Alley", 0, 96000, 7, 2, 12).arguments()[5:]
+    [('i', 2), ('h', 12)]
     """
 
-    address: ClassVar[str] = "/source/add/audio"
-    reply: ClassVar[type[Result]] = SourcesAdded
     scene: Annotated[str, SCENE]
-    path: Annotated[str, CLIP]
+    name: Annotated[str, SHOWN_NAME]
+    start_sample: Annotated[int, MIDNIGHT]
+    duration_samples: Annotated[int, DURATION]
+    seed: Annotated[int, SEED]
+    sources: Annotated[int, COUNT]
+    revision: Annotated[int, REVISION]
+
+
+@dataclass(frozen=True)
+class ScenePage(Result):
+    """One page of the scenes of the session.
+
+    >>> ScenePage(0, -1, 0, ()).arguments()
+    [('i', 0), ('i', -1), ('i', 0)]
+    """
+
+    page: Annotated[int, PAGE]
+    next_page: Annotated[int, NEXT_PAGE]
+    total: Annotated[int, TOTAL]
+    rows: Annotated[tuple[SceneRow, ...], Rows(SceneRow, "the scenes of this page")]
+
+
+@dataclass(frozen=True)
+class ListScenes(Request[ScenePage]):
+    """List the scenes of the session, page by page.
+
+    >>> ListScenes().on_wire(9)
+    '/wildtrack/scene/list ,hi 9 0'
+    """
+
+    address: ClassVar[str] = "/scene/list"
+    reply: ClassVar[type[Result]] = ScenePage
+    page: Annotated[int, PAGE] = 0
+
+
+@dataclass(frozen=True)
+class SceneSnapshot(Result):
+    """The whole scene, page by page; pages of different revisions do not belong together.
+
+    >>> SceneSnapshot("alley", 12, "Alley", 0, 96000, 7, "", 3, 0, 0, -1, 0, ()).arguments()[:2]
+    [('s', 'alley'), ('h', 12)]
+    """
+
+    scene: Annotated[str, SCENE]
+    revision: Annotated[int, REVISION]
+    name: Annotated[str, NAME]
+    start_sample: Annotated[int, MIDNIGHT]
+    duration_samples: Annotated[int, DURATION]
+    seed: Annotated[int, SEED]
+    frame: Annotated[str, STORED]
+    undo_steps: Annotated[int, COUNT]
+    redo_steps: Annotated[int, COUNT]
+    page: Annotated[int, PAGE]
+    next_page: Annotated[int, NEXT_PAGE]
+    total: Annotated[int, TOTAL]
+    rows: Annotated[tuple[SourceRow, ...], Rows(SourceRow, "the sources of this page")]
+
+
+@dataclass(frozen=True)
+class SnapshotScene(Request[SceneSnapshot]):
+    """The whole scene with its revision, page by page.
+
+    >>> SnapshotScene("alley").on_wire(9)
+    '/wildtrack/scene/snapshot ,hsi 9 "alley" 0'
+    """
+
+    address: ClassVar[str] = "/scene/snapshot"
+    reply: ClassVar[type[Result]] = SceneSnapshot
+    scene: Annotated[str, SCENE]
+    page: Annotated[int, PAGE] = 0
+
+
+@dataclass(frozen=True)
+class Undo(Request[SceneState]):
+    """Take back the last change of the scene; NothingToUndo when there is none.
+
+    >>> Undo("alley").on_wire(9)
+    '/wildtrack/scene/undo ,hs 9 "alley"'
+    """
+
+    address: ClassVar[str] = "/scene/undo"
+    reply: ClassVar[type[Result]] = SceneState
+    edits: ClassVar[bool] = True
+    scene: Annotated[str, SCENE]
+
+
+@dataclass(frozen=True)
+class Redo(Request[SceneState]):
+    """Make the change again that was taken back last; NothingToUndo when there is none.
+
+    >>> Redo("alley").on_wire(9)
+    '/wildtrack/scene/redo ,hs 9 "alley"'
+    """
+
+    address: ClassVar[str] = "/scene/redo"
+    reply: ClassVar[type[Result]] = SceneState
+    edits: ClassVar[bool] = True
+    scene: Annotated[str, SCENE]

@@ -5,22 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from osc_bridge.errors import BadArguments
-from osc_bridge.fields import Value
+from osc_bridge.fields import ShortText, Value
 from osc_bridge.message import Message, Rows
-from osc_bridge.messages.base import Request, Result
+from osc_bridge.messages.base import Request, Result, Setting
 from osc_bridge.ranges import (
     CAT_ID,
-    CHAIN,
     FIELD,
     GAIN_DB,
     KIND,
-    LABEL,
     MUTE,
     NEXT_PAGE,
+    OWN_DURATION,
     PAGE,
     PAN,
     PIXEL,
+    REVISION,
     SCENE,
     SEED,
     SETTABLE,
@@ -28,44 +27,40 @@ from osc_bridge.ranges import (
     SOLO,
     SOURCE,
     START,
+    STORED,
     TOTAL,
     WEIGHT,
 )
+from osc_bridge.spec import Spec
+from osc_bridge.texts import cut_to_bytes
 
-
-class _Setting(Message):
-    """One field of one source with a value that the field allows."""
-
-    field: str
-    value: Value
-
-    def __post_init__(self) -> None:
-        """Check the fields, then the value by the table of settable fields."""
-        if isinstance(self.field, str) and self.field not in SETTABLE:
-            raise BadArguments(
-                f"field is {self.field[:40]!r}: one of {', '.join(SETTABLE)} can be set; "
-                "name one of these."
-            )
-        super().__post_init__()
-        object.__setattr__(self, "value", SETTABLE[self.field].check(self.field, self.value))
+_ECHO_BYTES = 800
+"""Most of a text that the answer repeats, so that it fits a datagram."""
 
 
 @dataclass(frozen=True)
-class SourceChanged(_Setting, Result):
-    """The field and the value that it has now.
+class SourceChanged(Setting, Result):
+    """The field and the value that it has now, on disk; of a long text its beginning.
 
     >>> SourceChanged("alley", "s1", "mute", 1).arguments()[2:]
     [('s', 'mute'), ('T', True)]
     """
 
+    settable: ClassVar[dict[str, Spec]] = SETTABLE
     scene: Annotated[str, SCENE]
     source: Annotated[str, SOURCE]
     field: Annotated[str, FIELD]
     value: Annotated[Value, SETTING]
 
+    def __post_init__(self) -> None:
+        """Check the fields and the value."""
+        super().__post_init__()
+        if isinstance(self.value, str):
+            object.__setattr__(self, "value", cut_to_bytes(self.value, _ECHO_BYTES))
+
 
 @dataclass(frozen=True)
-class SetSource(_Setting, Request[SourceChanged]):
+class SetSource(Setting, Request[SourceChanged]):
     """Set one field of one source (see the table of settable fields).
 
     >>> SetSource("alley", "s1", "gain_db", -6).on_wire(14)
@@ -74,6 +69,8 @@ class SetSource(_Setting, Request[SourceChanged]):
 
     address: ClassVar[str] = "/source/set"
     reply: ClassVar[type[Result]] = SourceChanged
+    edits: ClassVar[bool] = True
+    settable: ClassVar[dict[str, Spec]] = SETTABLE
     scene: Annotated[str, SCENE]
     source: Annotated[str, SOURCE]
     field: Annotated[str, FIELD]
@@ -85,12 +82,12 @@ class SourceRow(Message):
     """One source as a list shows it; a source without a box has 0, 0, 0, 0.
 
     >>> len(SourceRow("s1", "text", "rain").arguments())
-    16
+    19
     """
 
     source: Annotated[str, SOURCE]
     kind: Annotated[str, KIND]
-    label: Annotated[str, LABEL]
+    label: Annotated[str, ShortText(80, "label for people", "dog")]
     x0: Annotated[int, PIXEL] = 0
     y0: Annotated[int, PIXEL] = 0
     x1: Annotated[int, PIXEL] = 0
@@ -102,19 +99,23 @@ class SourceRow(Message):
     solo: Annotated[bool, SOLO] = False
     seed: Annotated[int, SEED] = 0
     start_sample: Annotated[int, START] = 0
-    chain: Annotated[str, CHAIN] = ""
+    duration_samples: Annotated[int, OWN_DURATION] = 0
+    chain: Annotated[str, ShortText(100, "effect chain preset; empty = none", "far")] = ""
     cat_id: Annotated[str, CAT_ID] = ""
+    text: Annotated[str, ShortText(200, "what should sound, in words; empty = no text", "")] = ""
+    media: Annotated[str, STORED] = ""
 
 
 @dataclass(frozen=True)
 class SourcePage(Result):
-    """One page of the sources of a scene (`osc_bridge.paging` cuts the pages).
+    """One page of the sources of a scene; pages of different revisions do not belong together.
 
-    >>> SourcePage("alley", 0, -1, 0, ()).arguments()
-    [('s', 'alley'), ('i', 0), ('i', -1), ('i', 0)]
+    >>> SourcePage("alley", 12, 0, -1, 0, ()).arguments()
+    [('s', 'alley'), ('h', 12), ('i', 0), ('i', -1), ('i', 0)]
     """
 
     scene: Annotated[str, SCENE]
+    revision: Annotated[int, REVISION]
     page: Annotated[int, PAGE]
     next_page: Annotated[int, NEXT_PAGE]
     total: Annotated[int, TOTAL]
