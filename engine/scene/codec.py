@@ -1,67 +1,131 @@
-"""Scenes and edits as strict JSON: every key known, every type checked, nothing else accepted.
+"""Scenes and edits as strict JSON. A session may come from somebody else, so nothing is believed.
 
-A session folder may come from somebody else, so its files are untrusted; anything that does not
-fit raises BadSession. Ranges are those of the edits: a decoded scene is checked like a new one.
+Anything that does not fit raises BadSession. Ranges are those of the edits: a decoded scene is
+checked like a new one. ``format`` 1, of the first release, has no such key and knows no
+duration of a source; it is read, never written.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import types
-from dataclasses import asdict, fields
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+import reprlib
+from collections.abc import Iterable
+from typing import Any
 
-from engine.scene.edits import AddSources, Edit, NewScene, NewSource, SetField, check_scene
-from engine.scene.model import Scene, Source
+from engine.scene import limits, strict
+from engine.scene.edits import (
+    AddSources,
+    Edit,
+    Merge,
+    NewScene,
+    Redo,
+    Remove,
+    Reorder,
+    SetBox,
+    SetField,
+    SetSceneField,
+    Split,
+    Undo,
+)
+from engine.scene.model import Scene
 from osc_bridge.errors import BadSession, WildtrackError
 
-T = TypeVar("T")
+FORMAT = 2
 
-_EDITS: dict[str, type[Edit]] = {"new": NewScene, "add": AddSources, "set": SetField}
+_EDITS: dict[str, type[Edit]] = {
+    "new": NewScene,
+    "add": AddSources,
+    "set": SetField,
+    "scene": SetSceneField,
+    "box": SetBox,
+    "split": Split,
+    "merge": Merge,
+    "reorder": Reorder,
+    "remove": Remove,
+    "undo": Undo,
+    "redo": Redo,
+}
 _NAMES = {kind: name for name, kind in _EDITS.items()}
 _MEDIA = re.compile(r"media/[0-9a-f]{64}\.[a-z0-9]{1,5}")
 _SCENE_ID = re.compile(r"scene[1-9][0-9]{0,5}")
+_LINE_KEYS = frozenset({"revision", "time", "edit", "data"})
+_OLD_LINE_KEYS = _LINE_KEYS - {"time"}
 
 
 def scene_to_json(scene: Scene) -> str:
-    """Return the scene as one line of JSON with sorted keys."""
-    return json.dumps(asdict(scene), sort_keys=True, ensure_ascii=False, allow_nan=False)
+    """Return the scene as one line of JSON."""
+    return strict.to_json({"format": FORMAT, **vars(scene)})
 
 
 def scene_from_json(text: str) -> Scene:
     """Return the scene, or raise BadSession."""
-    scene = _build(Scene, _parse(text), "scene")
-    if not is_scene_id(scene.id):
-        raise BadSession(f"A scene in this session is called {scene.id!r}; expected scene1, ...")
-    for media in (scene.frame, *(source.media for source in scene.sources)):
-        _check_media(media)
-    try:
-        check_scene(scene)
-    except WildtrackError as error:
-        raise BadSession(f"Scene {scene.id} of this session is damaged: {error}") from error
+    data = strict.parse(text)
+    if is_old(data):
+        data = {**data, "sources": with_durations(data.get("sources"))}
+    else:
+        require_format(data)
+        data = {key: value for key, value in data.items() if key != "format"}
+    scene = strict.build(Scene, data, "A scene")
+    check(scene)
     return scene
 
 
-def edit_to_json(edit: Edit, revision: int) -> str:
-    """Return one line of a journal: the edit and the revision that it leads to."""
-    line = {"revision": revision, "edit": _NAMES[type(edit)], "data": asdict(edit)}
-    return json.dumps(line, sort_keys=True, ensure_ascii=False, allow_nan=False)
+def check(scene: Scene) -> None:
+    """Raise BadSession when a scene from disk is not one that edits can lead to."""
+    if not is_scene_id(scene.id):
+        raise BadSession(
+            f"A scene is called {reprlib.repr(scene.id)}; expected scene1, scene2, ..."
+        )
+    check_media((scene.frame, *(source.media for source in scene.sources)))
+    try:
+        limits.check_scene(scene)
+    except WildtrackError as error:
+        raise BadSession(f"Scene {scene.id} is damaged: {error}") from error
 
 
-def edit_from_json(text: str) -> tuple[Edit, int]:
-    """Return the edit and its revision, or raise BadSession."""
-    line = _parse(text)
-    if not isinstance(line, dict) or set(line) != {"revision", "edit", "data"}:
-        raise BadSession("A line of this scene's journal is not an edit; restore it from a copy.")
-    kind = _EDITS.get(line["edit"]) if isinstance(line["edit"], str) else None
-    if kind is None or type(line["revision"]) is not int:
-        raise BadSession(f"A journal names the unknown edit {line['edit']!r}; update wildtrack.")
-    edit: Edit = _build(kind, line["data"], "edit")
-    if isinstance(edit, AddSources):
-        for media in (edit.frame, *(source.media for source in edit.sources)):
-            _check_media(media)
-    return edit, line["revision"]
+def is_old(data: Any) -> bool:
+    """Whether parsed JSON is of the format that had no ``format`` key."""
+    return isinstance(data, dict) and "format" not in data
+
+
+def require_format(data: Any) -> None:
+    """Raise BadSession for what is not of this format."""
+    if not isinstance(data, dict):
+        raise BadSession("It holds no scene.")
+    if type(data["format"]) is not int or data["format"] != FORMAT:
+        raise BadSession(
+            f"It has the format {reprlib.repr(data['format'])}; this wildtrack reads the formats 1 and "
+            f"{FORMAT}: update wildtrack."
+        )
+
+
+def with_durations(sources: Any) -> Any:
+    """Return the sources of format 1 as this format has them."""
+    if not isinstance(sources, list):
+        return sources
+    return [{"duration_samples": 0, **s} if isinstance(s, dict) else s for s in sources]
+
+
+def edit_to_json(edit: Edit, revision: int, time_ms: int) -> str:
+    """Return one line of a journal: the edit, when it was made and the revision it leads to."""
+    line = {"revision": revision, "time": time_ms, "edit": _NAMES[type(edit)], "data": edit}
+    return strict.to_json(line)
+
+
+def edit_from_json(text: str | bytes) -> tuple[Edit, int, int | None]:
+    """Return the edit, its revision and its time (None in format 1), or raise BadSession."""
+    line = strict.parse(text)
+    if not isinstance(line, dict) or line.keys() not in (_LINE_KEYS, _OLD_LINE_KEYS):
+        raise BadSession("It is not an edit.")
+    revision, time_ms, name = line["revision"], line.get("time"), line["edit"]
+    if type(revision) is not int or type(time_ms) not in (int, type(None)):
+        raise BadSession("Its revision or time is no whole number.")
+    kind = _EDITS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise BadSession(f"It names the unknown edit {reprlib.repr(name)}; update wildtrack.")
+    edit: Edit = strict.build(kind, line["data"], "An edit")
+    check_media(_media_of(edit))
+    return edit, revision, time_ms
 
 
 def is_scene_id(text: str) -> bool:
@@ -69,62 +133,21 @@ def is_scene_id(text: str) -> bool:
     return _SCENE_ID.fullmatch(text) is not None
 
 
-def _check_media(media: str) -> None:
+def check_media(names: Iterable[str]) -> None:
     """Keep media inside the session: only names that the media store gives."""
-    if media and _MEDIA.fullmatch(media) is None:
-        raise BadSession(f"A scene names the media file {media!r}; expected media/<hash>.<type>.")
+    for media in names:
+        if media and _MEDIA.fullmatch(media) is None:
+            raise BadSession(
+                f"It names the media file {media!r:.60}; expected media/<hash>.<type>."
+            )
 
 
-def _parse(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise BadSession(f"A scene of this session is not valid JSON: {error}.") from error
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
-
-
-def _build(kind: type[T], data: Any, where: str) -> T:
-    """Return ``kind(**data)`` after checking every key and every type, recursively."""
-    hints = get_type_hints(kind)
-    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    if not isinstance(data, dict) or set(data) != names:
-        found = sorted(data) if isinstance(data, dict) else type(data).__name__
-        raise BadSession(f"A {where} of this session has {found}; expected {sorted(names)}.")
-    return kind(**{name: _value(hints[name], data[name], f"{where}.{name}") for name in names})
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    if kind in (NewSource, Source):
-        return _build(kind, value, where)
-    origin, args = get_origin(kind), get_args(kind)
-    if origin is Literal and isinstance(value, str) and value in args:
-        return value
-    if origin is tuple and isinstance(value, list):
-        return _tuple(args, value, where)
-    if origin in (Union, types.UnionType):
-        return _union(args, value, where)
-    if kind is float and type(value) is int:
-        return float(value)
-    if kind is type(value):
-        return value
-    raise BadSession(f"{where} of this session is {value!r}; expected {kind}.")
-
-
-def _tuple(args: tuple[Any, ...], values: list[Any], where: str) -> tuple[Any, ...]:
-    if len(args) == 2 and args[1] is Ellipsis:
-        return tuple(_value(args[0], value, where) for value in values)
-    if len(args) != len(values):
-        raise BadSession(f"{where} of this session has {len(values)} values, not {len(args)}.")
-    return tuple(_value(kind, value, where) for kind, value in zip(args, values, strict=True))
-
-
-def _union(args: tuple[Any, ...], value: Any, where: str) -> Any:
-    if value is None and type(None) in args:
-        return None
-    for kind in args:
-        if kind is type(value) or (get_origin(kind) is tuple and isinstance(value, list)):
-            return _value(kind, value, where)
-    raise BadSession(f"{where} of this session is {value!r}; expected {args}.")
+def _media_of(edit: Edit) -> tuple[str, ...]:
+    match edit:
+        case AddSources():
+            return (edit.frame, *(source.media for source in edit.sources))
+        case Split():
+            return tuple(part.media for part in edit.parts)
+        case Merge():
+            return (edit.whole.media,)
+    return ()
