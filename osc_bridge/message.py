@@ -34,7 +34,8 @@ class Message:
         Raises:
             BadArguments, OutOfRange, BadText: naming the field, the value and what is allowed.
         """
-        for name, check in _checks(type(self)):
+        kind: Any = type(self)
+        for name, check in _checks(kind):
             given = getattr(self, name)
             checked = check(name, given)
             if checked is not given:
@@ -42,8 +43,9 @@ class Message:
 
     def arguments(self) -> list[Argument]:
         """Type tag and value of each OSC argument, without the request id."""
+        kind: Any = type(self)
         pairs: list[Argument] = []
-        for name, tag, spec in _senders(type(self)):
+        for name, tag, spec in _senders(kind):
             value = getattr(self, name)
             if tag:
                 pairs.append((tag, value))
@@ -59,7 +61,8 @@ class Message:
             BadArguments: wrong number or type; ``where`` names the address in the sentence.
             OutOfRange, BadText: a value that is not allowed.
         """
-        least, most = _arity(cls)
+        kind: Any = cls
+        least, most = _arity(kind)
         if least <= len(values) <= most:
             return cls(*values)
         taken: dict[str, Any] = {}

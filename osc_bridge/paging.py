@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from osc_bridge.errors import OutOfRange
 from osc_bridge.events import Done
@@ -86,8 +86,8 @@ def snapshot_page(head: SceneHead, page: int, rows: Sequence[SourceRow]) -> Scen
     """Page ``page`` of the snapshot of a scene."""
 
     def make(cut: Cut[SourceRow]) -> SceneSnapshot:
-        said = (getattr(head, field.name) for field in dataclasses.fields(head))
-        return SceneSnapshot(*said, cut.page, cut.next_page, cut.total, cut.rows)
+        said: dict[str, Any] = {**vars(head), **vars(cut)}
+        return SceneSnapshot(**said)
 
     return _page(make, SnapshotScene.address, page, rows)
 
