@@ -29,14 +29,16 @@ from osc_bridge.events import (
     Done,
     Event,
     Progress,
+    Sent,
+    Told,
+    notice_class,
     result_class,
 )
 from osc_bridge.fields import INT64_MAX, Argument, Value, shown
 from osc_bridge.message import ROOT
+from osc_bridge.ranges import DATAGRAM_MAX as DATAGRAM_MAX
 from osc_bridge.schema import BY_ADDRESS, Request
 
-DATAGRAM_MAX = 1400
-"""Bytes of a datagram that we send; what we receive may be larger."""
 FRAME_MAX = 65_536
 """Bytes of a message or bundle that we receive."""
 ARGUMENTS_MAX = 512
@@ -90,8 +92,8 @@ def encode_request(request_id: int, request: Request[Any]) -> bytes:
     return encode(ROOT + request.address, [("h", request_id), *request.arguments()])
 
 
-def encode_event(event: Event) -> bytes:
-    """A reply or progress."""
+def encode_event(event: Sent) -> bytes:
+    """A reply, progress or a notice."""
     return encode(event.address, event.arguments())
 
 
@@ -282,8 +284,8 @@ def _printable(address: str) -> str:
     return address if address.isprintable() else ""
 
 
-def read_event(message: bytes) -> Event:
-    """One reply or progress, as the client reads it.
+def read_event(message: bytes) -> Sent:
+    """One reply, progress or notice, as the client reads it.
 
     Raises:
         MalformedMessage, BadArguments, OutOfRange, BadText: not what an engine sends.
@@ -292,6 +294,8 @@ def read_event(message: bytes) -> Event:
     values = read_values(message, head)
     if head.address in PLAIN_EVENTS:
         return PLAIN_EVENTS[head.address].from_arguments(values, head.address)
+    if (notice := notice_class(head.address)) is not None:
+        return Told.from_arguments(notice, values, head.address)
     if head.address != Done.address or len(values) < 2:
         raise UnknownAddress(f"{shown(head.address)} is no answer of an engine; update the client.")
     request_id = REQUEST_ID.check("request_id", values[0])
