@@ -36,7 +36,7 @@ from osc_bridge.events import (
 )
 from osc_bridge.fields import INT64_MAX, Argument, Value, shown
 from osc_bridge.message import ROOT
-from osc_bridge.ranges import DATAGRAM_MAX as DATAGRAM_MAX
+from osc_bridge.ranges import DATAGRAM_MAX as DATAGRAM_MAX  # noqa: PLC0414  # also from here
 from osc_bridge.schema import BY_ADDRESS, Request
 
 FRAME_MAX = 65_536
