@@ -1,4 +1,7 @@
-"""The session's own copies of the frames and clips that were added, named by their content."""
+"""The session's own copies of the frames and clips that were added, named by their content.
+
+What splitting and merging sounds makes is kept there, too: 48 kHz mono WAV of 32-bit floats.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,24 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from osc_bridge.errors import FileMissing
-from presets.files import writing_whole
+import numpy as np
+
+from engine.audio import MAX_AMPLITUDE, load_audio, stem_bytes
+from engine.paths import open_plain
+from engine.perception.frames import FORMATS, load_frame
+from engine.scene.cutting import sound_cut
+from engine.scene.model import SAMPLE_RATE
+from osc_bridge.errors import BadAudio, BadImage, FileMissing, WildtrackError
+from presets.files import write_whole, writing_whole
+
+if TYPE_CHECKING:
+    from engine.audio import Wave
 
 _MAGIC = (
     (b"\x89PNG", "png"),
@@ -28,6 +42,10 @@ _MAGIC = (
     (b"ID3", "mp3"),
     (b"\xff\xfb", "mp3"),
 )
+_TURNED = (5, 6, 7, 8)
+"""Values of EXIF's orientation (tag 0x0112) whose picture lies on its side."""
+
+Size = tuple[int, int]
 _CONTAINERS = {b"WAVE": "wav", b"WEBP": "webp", b"AIFF": "aif", b"AIFC": "aif"}
 
 
@@ -55,6 +73,7 @@ class MediaStore:
     def __init__(self, session: Path) -> None:
         self._session = session
         self._adding = threading.Lock()
+        self._sizes: dict[str, Size] = {}
 
     @contextmanager
     def keeping(self, original: Original) -> Iterator[str]:
@@ -76,6 +95,106 @@ class MediaStore:
                 if is_new:
                     target.unlink(missing_ok=True)
                 raise
+
+    @contextmanager
+    def keeping_cut(self, media: str, at: int) -> Iterator[tuple[str, str]]:
+        """Cut a clip at sample ``at`` (48 kHz; 0: its middle) and keep both parts, as `keeping`.
+
+        Raises OutOfRange where a part would be too short, BadAudio and FileMissing.
+        """
+        wave = self._sound(media)
+        cut = sound_cut(len(wave), at)
+        with self._adding, self._keeping_waves([wave[:cut], wave[cut:]]) as names:
+            yield names[0], names[1]
+
+    @contextmanager
+    def keeping_overlay(self, clips: Sequence[str]) -> Iterator[str]:
+        """Lay clips over each other, as long as the longest, and keep the sum, as `keeping`.
+
+        Nothing is normalised. Raises BadAudio and FileMissing.
+        """
+        mixed = overlaid(self._sound(media) for media in clips)
+        with self._adding, self._keeping_waves([mixed]) as names:
+            yield names[0]
+
+    def picture_size(self, media: str) -> Size:
+        """Return width and height of an upright picture; BadImage or FileMissing."""
+        if media not in self._sizes:
+            self._sizes[media] = _picture_size(self._session / media)
+        return self._sizes[media]
+
+    def _sound(self, media: str) -> Wave:
+        folder = (self._session / "media").resolve()
+        return load_audio(self._session / media, SAMPLE_RATE, [folder])
+
+    @contextmanager
+    def _keeping_waves(self, waves: Sequence[Wave]) -> Iterator[list[str]]:
+        made: list[Path] = []
+        try:
+            yield [self._kept(stem_bytes(wave), made) for wave in waves]
+        except BaseException:
+            for path in made:
+                path.unlink(missing_ok=True)
+            raise
+
+    def _kept(self, data: bytes, made: list[Path]) -> str:
+        digest = hashlib.sha256(data).hexdigest()
+        name = f"media/{digest}.wav"
+        target = self._session / name
+        if not os.path.lexists(target):
+            write_whole(target, data)
+            made.append(target)
+        elif not _holds(target, digest):
+            write_whole(target, data)
+        return name
+
+
+def overlaid(waves: Iterable[Wave]) -> Wave:
+    """Return the sum of ``waves`` (T,), as long as the longest: (max T,) float32."""
+    mixed = np.zeros(0, dtype=np.float32)
+    for wave in waves:
+        longer, shorter = (wave, mixed) if len(wave) > len(mixed) else (mixed, wave)
+        mixed = longer.copy()
+        mixed[: len(shorter)] += shorter
+    _require_amplitude(mixed)
+    return mixed
+
+
+def _require_amplitude(wave: Wave) -> None:
+    peak = float(np.abs(wave).max(initial=0.0))
+    if peak > MAX_AMPLITUDE:
+        raise BadAudio(
+            f"These sounds together reach {peak:g}; the allowed range is -{MAX_AMPLITUDE:g} to "
+            f"{MAX_AMPLITUDE:g} (full scale is 1): add them at a lower level."
+        )
+
+
+def _picture_size(path: Path) -> Size:
+    """Read no more than the header, but of a TIFF, which Pillow turns while it decodes."""
+    from PIL import Image  # noqa: PLC0415
+
+    try:
+        with (
+            os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file,
+            Image.open(file, formats=FORMATS) as opened,
+        ):
+            if opened.format != "TIFF":
+                width, height = opened.size
+                is_turned = opened.getexif().get(0x0112) in _TURNED
+                return (height, width) if is_turned else (width, height)
+        return load_frame(path).size
+    except FileNotFoundError as error:
+        raise FileMissing(
+            f"The picture {path.name} is gone from the session; put the session's folder media "
+            "back from a copy."
+        ) from error
+    except WildtrackError:
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever a broken file leads to
+        raise BadImage(
+            f"The picture {path.name} of this session is damaged ({error}); restore the session "
+            "from a copy."
+        ) from error
 
 
 def _copy(path: Path, target: Path, digest: str) -> None:

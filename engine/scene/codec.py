@@ -93,9 +93,10 @@ def require_format(data: Any) -> None:
     if not isinstance(data, dict):
         raise BadSession("It holds no scene.")
     if type(data["format"]) is not int or data["format"] != FORMAT:
+        found = reprlib.repr(data["format"])
         raise BadSession(
-            f"It has the format {reprlib.repr(data['format'])}; this wildtrack reads the formats 1 and "
-            f"{FORMAT}: update wildtrack."
+            f"It has the format {found}; this wildtrack reads the formats 1 and {FORMAT}: update "
+            "wildtrack."
         )
 
 

@@ -37,7 +37,8 @@ class Source:
     """One sounding thing of a scene.
 
     ``media`` names the session's own copy of the frame or clip, relative to the session folder
-    ("" for text). ``start_sample`` counts from the scene's start. ``weight`` enters the remix,
+    ("" for text). ``start_sample`` counts from the scene's start; ``duration_samples`` is 0 for
+    a source as long as the scene, which cuts what is longer. ``weight`` enters the remix,
     ``gain_db``, ``pan``, ``mute``, ``solo`` and ``chain`` only the delivery; a muted source is
     also left out of the mix.
     """
@@ -55,6 +56,7 @@ class Source:
     mute: bool = False
     solo: bool = False
     start_sample: int = 0
+    duration_samples: int = 0
     chain: str = ""
     cat_id: str = ""
 

@@ -37,7 +37,7 @@ def parse(text: str | bytes) -> Any:
 
 def build(kind: type[T], data: Any, where: str) -> T:
     """Return ``kind(**data)`` after checking every key and every type, recursively."""
-    hints = _hints(kind)
+    hints: Mapping[str, Any] = _hints(kind)  # type: ignore[arg-type]
     if not isinstance(data, dict) or data.keys() != hints.keys():
         found = sorted(data) if isinstance(data, dict) else type(data).__name__
         raise BadSession(f"{where} has {reprlib.repr(found)}; expected {sorted(hints)}.")
