@@ -10,7 +10,7 @@ from typing import Protocol
 from pythonosc import slip
 
 from osc_bridge.errors import MalformedMessage
-from osc_bridge.wire import FRAME_MAX
+from osc_bridge.osc import FRAME_MAX
 
 _SLIP_MAX = 2 * FRAME_MAX
 """Bytes of an escaped frame: each byte may become two."""

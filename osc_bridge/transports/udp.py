@@ -8,11 +8,11 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from osc_bridge.errors import OutOfRange
+from osc_bridge.ranges import DATAGRAM_MAX
 from osc_bridge.transports.addresses import SocketAddress, bound_socket, resolve, unreachable
 from osc_bridge.transports.base import LOOPBACK, Peer, Sink
 from osc_bridge.transports.link import BURST, RECEIVE_MAX, SocketLink
 from osc_bridge.transports.loop import READ, SocketLoop
-from osc_bridge.wire import DATAGRAM_MAX
 
 _BUFFER_BYTES = 1 << 20
 
