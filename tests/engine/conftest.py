@@ -96,7 +96,13 @@ class ToyDecoder:
         self.go_on.set()
 
     def decode(
-        self, a: Tensor, seconds: float, seed: int, quality: str, on_step: StepCallback
+        self,
+        a: Tensor,
+        seconds: float,
+        seed: int,
+        quality: str,
+        on_step: StepCallback,
+        batch: int = 2,
     ) -> np.ndarray:
         self.decoded.append(seed)
         for step in range(1, DECODE_STEPS + 1):
@@ -143,6 +149,8 @@ class ToyPack:
     detector: Any = field(default_factory=ToyDetector)
     ssv2a: SSV2A = field(default_factory=toy_ssv2a)
     decoder: Any = field(default_factory=ToyDecoder)
+    device: str = "cpu"
+    precision: str = "fp32"
 
 
 @pytest.fixture
