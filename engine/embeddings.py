@@ -1,4 +1,7 @@
-"""Perception of a scene: each source becomes one vector, computed once for the same content."""
+"""Perception of a scene: each source becomes one vector, computed once for the same content.
+
+Importing this loads no torch.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.audio import load_audio
-from engine.cmss import SourceEmbedding
-from engine.cmss.sources import Modality
 from engine.perception.frames import crop_region, load_frame
 from engine.scene.model import Box, Scene, Source
 from engine.steps import StepCallback, no_steps
@@ -17,6 +18,8 @@ from engine.steps import StepCallback, no_steps
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from engine.cmss import SourceEmbedding
+    from engine.cmss.sources import Modality
     from engine.models.loading import LoadedPack
 
 MAX_CACHED = 4096
@@ -24,8 +27,8 @@ MAX_CACHED = 4096
 Content = tuple[str, str, Box | None]
 """Kind of content, the text or the media file (named by its hash), box."""
 
-Key = tuple[str, Content]
-"""Pack digest and content."""
+Key = tuple[str, str, Content]
+"""Pack digest, device and content."""
 
 
 class EmbeddingCache:
@@ -58,6 +61,8 @@ class Perceiver:
 
     def sources(self, scene: Scene, on_step: StepCallback = no_steps) -> list[SourceEmbedding]:
         """Return one embedding per source of the scene, each encoded alone, in its order."""
+        from engine.cmss import SourceEmbedding  # noqa: PLC0415
+
         found = []
         for number, source in enumerate(scene.sources, start=1):
             vector = self._source(source)
@@ -66,9 +71,13 @@ class Perceiver:
             on_step(number, len(scene.sources))
         return found
 
-    def frame(self, scene: Scene) -> Tensor | None:
+    def frame(self, scene: Scene, on_step: StepCallback = no_steps) -> Tensor | None:
         """Return the vector of the whole frame (clip_dim,), or None when there is none."""
-        return self._image(scene.frame, None) if scene.frame else None
+        if not scene.frame:
+            return None
+        vector = self._image(scene.frame, None)
+        on_step(1, 1)
+        return vector
 
     def _source(self, source: Source) -> Tensor:
         if source.kind == "text":
@@ -97,7 +106,7 @@ class Perceiver:
 
     def _known(self, content: Content, encode: Callable[[], Tensor]) -> Tensor:
         """Return the remembered vector (dim,), or encode it: rows (1, dim)."""
-        key = (self._pack.manifest.digest, content)
+        key = (self._pack.manifest.digest, self._pack.device, content)
         vector = self._cache.get(key)
         if vector is None:
             vector = encode()[0]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 
 from engine.cmss import SSV2A, load_ssv2a
 from engine.cmss.checkpoint import CONFIG_FILE, SAFETENSORS_FILE
 from engine.config import check_device
+from engine.models.manifest_sizes import role_settings
+from engine.models.options import Options
 from engine.models.pack import (
     AUDIO_FILE,
     CODEC_FILE,
@@ -21,22 +23,26 @@ from engine.models.pack import (
     read_manifest,
     verify,
 )
-from engine.models.weights import load_weights
+from engine.models.weights import load_network
 from engine.perception.audio import AudioNet, AudioNetSettings, MelAudioEncoder
-from engine.perception.base import AudioEncoder, Detector, ImageEncoder, TextEncoder
 from engine.perception.detector import load_detector
 from engine.perception.image import load_image_encoder
 from engine.perception.text import load_text_encoder
-from engine.synthesis.base import Decoder
+from engine.steps import StepCallback, no_steps
 from engine.synthesis.codec import CodecSettings, MelCodec
 from engine.synthesis.dit import DiT, DiTSettings
 from engine.synthesis.latent_flow import LatentFlowDecoder
 from osc_bridge.errors import PackCorrupt
 
-Settings = TypeVar("Settings", AudioNetSettings, CodecSettings, DiTSettings)
+if TYPE_CHECKING:
+    from engine.perception.base import AudioEncoder, Detector, ImageEncoder, TextEncoder
+    from engine.synthesis.base import Decoder
+
+_STEPS = 5
+"""Files verified, networks read, words, pictures, on the device."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoadedPack:
     """The warm models of one pack on one device; read-only, shared by all jobs."""
 
@@ -47,80 +53,124 @@ class LoadedPack:
     detector: Detector
     ssv2a: SSV2A
     decoder: Decoder
+    device: str = "cpu"
+    precision: str = "fp32"
 
 
-def load_pack(name_or_folder: str | Path, device: str = "cpu") -> LoadedPack:
+def load_pack(
+    name_or_folder: str | Path,
+    device: str = "cpu",
+    options: Options | None = None,
+    on_step: StepCallback = no_steps,
+) -> LoadedPack:
     """Load a pack by name or folder onto ``device`` (cpu, cuda, mps).
 
-    Raises PackMissing, PackCorrupt (a byte differs), BadCheckpoint (keys or shapes differ) or
-    DeviceUnavailable.
+    Raises PackMissing, PackCorrupt (a byte differs), BadCheckpoint (keys or shapes differ),
+    DeviceUnavailable, or what ``on_step`` raises.
     """
     check_device(device)
     folder = find_pack(name_or_folder)
     manifest = read_manifest(folder)
-    verify(folder, manifest)
     if manifest.kind not in _KINDS:
         raise PackCorrupt(
-            f"{folder} is a pack of kind {manifest.kind!r}, this Wildtrack loads "
+            f"{folder} is a pack of kind {manifest.kind[:80]!r}, this Wildtrack loads "
             f"{', '.join(_KINDS)}; use a newer Wildtrack or another pack."
         )
-    return _KINDS[manifest.kind](folder, manifest, torch.device(device))
+    verify(folder, manifest)
+    on_step(1, _STEPS)
+    repeat_exactly(device)
+    load = _KINDS[manifest.kind]
+    return load(folder, manifest, torch.device(device), options or Options(), on_step)
 
 
-def _load_starter(folder: Path, manifest: PackManifest, device: torch.device) -> LoadedPack:
-    audio = AudioNet(_settings(AudioNetSettings, folder, manifest, "audio"))
-    generator = DiT(_settings(DiTSettings, folder, manifest, "generator"))
-    for module, name in ((audio, AUDIO_FILE), (generator, GENERATOR_FILE)):
-        _named(folder, manifest, name)
-        load_weights(module, folder / name)
-    codec = load_codec(folder, manifest)
-    _named(folder, manifest, CONFIG_FILE)
-    _named(folder, manifest, SAFETENSORS_FILE)
-    ssv2a = load_ssv2a(folder).requires_grad_(False).to(device)
+def repeat_exactly(device: str) -> None:
+    """Let cuDNN choose its algorithms by nothing but the sizes: equal work, equal bytes."""
+    if device == "cuda":
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+
+
+@dataclass(frozen=True, eq=False)
+class _StarterNets:
+    audio: AudioNet
+    ssv2a: SSV2A
+    codec: MelCodec
+    generator: DiT
+
+
+def _load_starter(
+    folder: Path,
+    manifest: PackManifest,
+    device: torch.device,
+    options: Options,
+    on_step: StepCallback,
+) -> LoadedPack:
+    nets = _read_starter(folder, manifest)
+    on_step(2, _STEPS)
     texts = load_text_encoder(device.type)
+    on_step(3, _STEPS)
     images = load_image_encoder(texts, device.type)
-    return LoadedPack(
+    on_step(4, _STEPS)
+    pack = LoadedPack(
         manifest=manifest,
         images=images,
         texts=texts,
-        audio=MelAudioEncoder(audio, device),
+        audio=MelAudioEncoder(nets.audio, device),
         detector=load_detector(images),
-        ssv2a=ssv2a,
-        decoder=LatentFlowDecoder(generator, codec, device),
+        ssv2a=nets.ssv2a.to(device),
+        decoder=LatentFlowDecoder(nets.generator, nets.codec, device, options),
+        device=device.type,
+        precision=options.precision,
     )
+    on_step(5, _STEPS)
+    return pack
+
+
+def _read_starter(folder: Path, manifest: PackManifest) -> _StarterNets:
+    """Read the pack's own networks, on the CPU, and see that they fit each other."""
+    audio_settings = role_settings(AudioNetSettings, folder, manifest, "audio")
+    generator_settings = role_settings(DiTSettings, folder, manifest, "generator")
+    for name in (AUDIO_FILE, CODEC_FILE, GENERATOR_FILE, CONFIG_FILE, SAFETENSORS_FILE):
+        _require_named(folder, manifest, name)
+    nets = _StarterNets(
+        audio=load_network(lambda: AudioNet(audio_settings), folder / AUDIO_FILE),
+        ssv2a=load_ssv2a(folder).requires_grad_(False),
+        codec=load_codec(folder, manifest),
+        generator=load_network(lambda: DiT(generator_settings), folder / GENERATOR_FILE),
+    )
+    _require_fit(folder, nets)
+    return nets
 
 
 def load_codec(folder: Path, manifest: PackManifest) -> MelCodec:
     """Return the codec of a starter pack by itself, on the CPU; evaluation looks inside it."""
-    codec = MelCodec(_settings(CodecSettings, folder, manifest, "codec"))
-    _named(folder, manifest, CODEC_FILE)
-    load_weights(codec, folder / CODEC_FILE)
-    return codec.eval()
+    settings = role_settings(CodecSettings, folder, manifest, "codec")
+    _require_named(folder, manifest, CODEC_FILE)
+    return load_network(lambda: MelCodec(settings), folder / CODEC_FILE)
 
 
-_KINDS: Mapping[str, Callable[[Path, PackManifest, torch.device], LoadedPack]] = {
-    "starter": _load_starter
-}
+_Load = Callable[[Path, PackManifest, torch.device, Options, StepCallback], LoadedPack]
+
+_KINDS: Mapping[str, _Load] = {"starter": _load_starter}
 
 
-def _settings(kind: type[Settings], folder: Path, manifest: PackManifest, role: str) -> Settings:
-    given: dict[str, Any] = dict(manifest.sizes.get(role, {}))
-    try:
-        settings = kind(**{key: _number(value) for key, value in given.items()})
-    except TypeError as error:
-        raise PackCorrupt(f"{folder}: the sizes of {role!r} are wrong ({error}).") from error
-    return settings
+def _require_fit(folder: Path, nets: _StarterNets) -> None:
+    """Raise PackCorrupt unless what one network gives is what the next one takes."""
+    sizes = nets.ssv2a.config
+    meetings = (
+        ("words and Remixer", 384, sizes.clip_dim),
+        ("sounds and Remixer", nets.audio.settings.dim, sizes.clap_dim),
+        ("Remixer and generator", sizes.clap_dim, nets.generator.settings.condition),
+        ("generator and codec", nets.generator.settings.dims, nets.codec.settings.dims),
+    )
+    for between, given, taken in meetings:
+        if given != taken:
+            raise PackCorrupt(
+                f"{folder}: {between} meet with {given} and {taken} numbers, they must be equal; "
+                "fetch the pack again."
+            )
 
 
-def _number(value: Any) -> Any:
-    """Numbers within reason, and lists of them as tuples: a manifest cannot ask for a huge net."""
-    if isinstance(value, list):
-        return tuple(_number(item) for item in value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 8192:
-        raise TypeError(f"{value!r} is not a number from 0 to 8192")
-    return value
-
-
-def _named(folder: Path, manifest: PackManifest, name: str) -> None:
+def _require_named(folder: Path, manifest: PackManifest, name: str) -> None:
     if name not in manifest.files:
         raise PackCorrupt(f"{folder}: the manifest lists no {name}; fetch the pack again.")

@@ -33,10 +33,17 @@ class Decoder(Protocol):
         """Longest sound, seconds."""
 
     def decode(
-        self, a: Tensor, seconds: float, seed: int, quality: Quality, on_step: StepCallback
+        self,
+        a: Tensor,
+        seconds: float,
+        seed: int,
+        quality: Quality,
+        on_step: StepCallback,
+        batch: int = 2,
     ) -> NDArray[np.float32]:
         """Return ``round(seconds * sample_rate)`` samples, at most 1 in magnitude.
 
-        ``a`` is a unit vector (clap_dim,). The same arguments give the same samples. OutOfRange for
+        ``a`` is a unit vector (clap_dim,). ``batch`` is how many passes are computed at once: 1
+        takes less memory and more time. The same arguments give the same samples. OutOfRange for
         ``seconds`` outside ``min_s`` to ``max_s``; ``on_step`` may raise Cancelled.
         """

@@ -9,13 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.models.options import Options
 from engine.perception.mel import MEL
 from engine.steps import StepCallback
 from engine.synthesis.base import Quality
 from engine.synthesis.codec import MelCodec
 from engine.synthesis.dit import DiT
-from engine.synthesis.samplers import euler_flow
-from engine.synthesis.vocoder import griffin_lim, mel_to_magnitudes
+from engine.synthesis.precision import computing_in, prepared
+from engine.synthesis.samplers import Velocity, euler_flow
+from engine.synthesis.vocoder import MEL_UPDATES, griffin_lim, mel_to_magnitudes
 from osc_bridge.errors import OutOfRange
 
 PEAK = 0.9  # as the sounds it learned from; level is the artist's, by gain_db
@@ -34,7 +36,7 @@ class Effort:
     @property
     def of(self) -> int:
         """Steps that a decode reports: the sampler's, then the vocoder's."""
-        return self.steps + self.iterations
+        return self.steps + MEL_UPDATES + self.iterations
 
 
 EFFORTS: dict[Quality, Effort] = {
@@ -51,14 +53,27 @@ class LatentFlowDecoder:
     min_s = 0.3
     max_s = 10.0
 
-    def __init__(self, generator: DiT, codec: MelCodec, device: torch.device) -> None:
-        self._generator = generator.to(device).eval()
+    def __init__(
+        self,
+        generator: DiT,
+        codec: MelCodec,
+        device: torch.device,
+        options: Options | None = None,
+    ) -> None:
+        self._options = options or Options()
+        self._generator = prepared(generator.to(device).eval(), self._options)
         self._codec = codec.to(device).eval()
         self._device = device
 
     @torch.inference_mode()
     def decode(
-        self, a: Tensor, seconds: float, seed: int, quality: Quality, on_step: StepCallback
+        self,
+        a: Tensor,
+        seconds: float,
+        seed: int,
+        quality: Quality,
+        on_step: StepCallback,
+        batch: int = 2,
     ) -> NDArray[np.float32]:
         """Return ``round(seconds * sample_rate)`` samples with a peak of 0.9; see ``Decoder``."""
         if not self.min_s <= seconds <= self.max_s:
@@ -70,14 +85,13 @@ class LatentFlowDecoder:
         effort = EFFORTS[quality]
         source = torch.Generator().manual_seed(seed)
 
-        def sampled(step: int, _of: int) -> None:
-            on_step(step, effort.of)
+        def after(done: int) -> StepCallback:
+            return lambda step, _of: on_step(done + step, effort.of)
 
-        def voiced(step: int, _of: int) -> None:
-            on_step(effort.steps + step, effort.of)
-
-        mels = self.picture(a, seconds, source, effort, sampled)[:, : MEL.frames(samples)]
-        magnitudes = mel_to_magnitudes(mels)
+        picture = self.picture(a, seconds, source, effort, after(0), batch)
+        mels = picture[:, : MEL.frames(samples)]
+        magnitudes = mel_to_magnitudes(mels, after(effort.steps))
+        voiced = after(effort.steps + MEL_UPDATES)
         wave = griffin_lim(magnitudes, effort.iterations, source, voiced)[:samples]
         return _finish(wave.cpu().numpy())
 
@@ -88,21 +102,30 @@ class LatentFlowDecoder:
         source: torch.Generator,
         effort: Effort,
         on_step: StepCallback,
+        batch: int = 2,
     ) -> Tensor:
         """Return the log-mel picture (mels, T), T at least ``seconds`` long."""
         patch = self._codec.settings.patch
         tokens = -(-MEL.frames(round(seconds * self.sample_rate)) // patch)
         shape = (1, max(tokens, SHORTEST_TOKENS), self._codec.settings.dims)
         noise = torch.randn(shape, generator=source).to(self._device)
-        active = torch.full((2,), seconds, device=self._device)
+        condition = a.to(self._device).unsqueeze(0)
+        velocity = self._velocity(seconds)
+        sampled = euler_flow(
+            velocity, noise, condition, effort.steps, effort.guidance, on_step, batch
+        )
+        return self._codec.decode(sampled)[0]
+
+    def _velocity(self, seconds: float) -> Velocity:
+        """Return the generator as a velocity field: float32 outside, whatever it computes in."""
 
         def velocity(x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
-            out: Tensor = self._generator(x, time, condition, active)
-            return out
+            active = torch.full((len(x),), seconds, device=self._device)
+            with computing_in(self._device, self._options.precision):
+                out: Tensor = self._generator(x, time, condition, active)
+            return out.float()
 
-        condition = a.to(self._device).unsqueeze(0)
-        sampled = euler_flow(velocity, noise, condition, effort.steps, effort.guidance, on_step)
-        return self._codec.decode(sampled)[0]
+        return velocity
 
 
 def _finish(wave: NDArray[np.float32]) -> NDArray[np.float32]:

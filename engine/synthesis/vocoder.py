@@ -24,17 +24,19 @@ def _inverse() -> Tensor:
     return inverse
 
 
-def mel_to_magnitudes(mels: Tensor) -> Tensor:
+def mel_to_magnitudes(mels: Tensor, on_step: StepCallback = no_steps) -> Tensor:
     """Return non-negative STFT magnitudes (bins, T) whose mel picture is ``mels`` (mels, T), nat.
 
     Pseudo-inverse, then multiplicative updates of the Euclidean cost (Lee and Seung, 2001).
+    ``on_step`` is called after each update; what it raises ends the work.
     """
     bank = filterbank().to(mels.device)
     target = torch.where(mels > MEL.log_floor + 1e-3, mels.exp(), 0.0)
     magnitudes = (_inverse().to(mels.device) @ target).clamp(min=1e-7)
     pulled = bank.T @ target
-    for _ in range(MEL_UPDATES):
+    for update in range(1, MEL_UPDATES + 1):
         magnitudes = magnitudes * pulled / (bank.T @ (bank @ magnitudes) + 1e-9)
+        on_step(update, MEL_UPDATES)
     return magnitudes
 
 
