@@ -7,15 +7,22 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from osc_bridge.control import is_control, read_control
 from osc_bridge.conversation import ClientConversation
-from osc_bridge.errors import Cancelled, EngineUnreachable, ReplyTimeout, WildtrackError
-from osc_bridge.events import CancelledReply, Done, Event, Fail, Progress
+from osc_bridge.errors import (
+    BadArguments,
+    Cancelled,
+    EngineUnreachable,
+    ReplyTimeout,
+    WildtrackError,
+)
+from osc_bridge.events import CancelledReply, Done, Event, Fail, Progress, Told
 from osc_bridge.message import ROOT
-from osc_bridge.schema import CancelJob, Request, Result
+from osc_bridge.schema import CancelJob, Request, Result, SetSource
 from osc_bridge.transports.base import Link
 from osc_bridge.wire import encode_request, read_event
 
@@ -24,6 +31,8 @@ log = logging.getLogger(__name__)
 R = TypeVar("R", bound=Result)
 OnProgress = Callable[[Progress], None]
 Inbox = queue.SimpleQueue[Event | WildtrackError]
+Hear = Callable[[Told | SetSource | WildtrackError], None]
+"""Takes what comes without having been asked for, and why the link is lost; must return at once."""
 
 TIMEOUT_S = 10.0
 RESEND_S = 1.0
@@ -105,6 +114,7 @@ class Caller:
         self._conversation: ClientConversation[Inbox] = ClientConversation(first_id)
         self._lock = threading.Lock()
         self._lost: WildtrackError | None = None
+        self._hear: Hear | None = None
         self._link = link
         link.start(self._received, self._on_lost)
 
@@ -154,6 +164,26 @@ class Caller:
     ) -> R:
         """Send a request and wait for its result (see `Call.result`)."""
         return self.start(request).result(timeout_s, on_progress)
+
+    def call_all(self, requests: Sequence[Request[Any]]) -> None:
+        """Send requests without waiting in between, then wait for the end of each.
+
+        Raises:
+            WildtrackError: of the first that failed; the others are carried out nevertheless.
+        """
+        calls: list[Call[Any]] = []
+        try:
+            for request in requests:
+                calls.append(self.start(request))  # those begun are forgotten below
+            for call in calls:
+                call.result()
+        finally:
+            for call in calls:
+                self.forget(call.request_id)
+
+    def hear_with(self, hear: Hear | None) -> None:
+        """Hand notices, values and the loss of the link to ``hear``; None: to nobody."""
+        self._hear = hear
 
     def call_or_cancel(
         self, request: Request[R], timeout_s: float, on_progress: OnProgress | None = None
@@ -217,9 +247,13 @@ class Caller:
 
     def _received(self, packet: bytes) -> None:
         try:
-            event = read_event(packet)
+            event = _value(packet) if is_control(packet) else read_event(packet)
         except WildtrackError as error:
             log.warning("An answer of the engine was not understood: %s", error)
+            return
+        if isinstance(event, Told | SetSource):
+            if (hear := self._hear) is not None:
+                hear(event)
             return
         with self._lock:
             inbox = self._conversation.feed(event)
@@ -234,6 +268,16 @@ class Caller:
             inboxes = self._conversation.forget_all()
         for inbox in inboxes:
             inbox.put(error)
+        if (hear := self._hear) is not None:
+            hear(error)
+
+
+def _value(packet: bytes) -> SetSource:
+    """The setting that the engine tells on a control address."""
+    request = read_control(packet).request
+    if isinstance(request, SetSource):
+        return request
+    raise request if isinstance(request, WildtrackError) else BadArguments("No value was told.")
 
 
 def _closed() -> EngineUnreachable:

@@ -1,0 +1,1 @@
+"""The methods of `osc_bridge.client.Client` by topic, each a part of it."""
