@@ -1,25 +1,42 @@
-"""Stem files by the hash of everything that shaped them: equal work is done once."""
+"""Stem files by the hash of everything that shaped them: equal work is done once.
+
+The folder ``stems/`` is kept to a size: what was used longest ago goes first, but nothing that a
+take refers to or that a render is about to. When a stem was used is remembered as its file's
+access time; its bytes and the time of its making never change.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+import os
+import stat
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.audio import read_stem, write_stem
+import numpy as np
+
+from engine.audio import read_stem, stem_bytes
+from engine.scene.model import MAX_DURATION_SAMPLES
+from engine.stem_shelf import StemShelf
 from osc_bridge.errors import BadAudio
+from presets.files import write_whole
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 STEM_FORMAT = 1
 """Raised whenever the same settings shall give other bytes (decoding, resampling, sharing)."""
+
+LIMIT_BYTES = 8 * 2**30
+MAX_STEM_BYTES = 4 * MAX_DURATION_SAMPLES + 1024
+"""32-bit samples of the longest scene, and a header."""
+
+_FOLDER = "stems"
 
 _log = logging.getLogger(__name__)
 
@@ -50,41 +67,108 @@ def stem_key(**shaped_by: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class StemCache:
-    """The stem files of a session. A file that is there is never written again."""
+def none_kept() -> Set[str]:
+    """Return no files: nothing refers to a stem."""
+    return frozenset()
 
-    def __init__(self, session: Path) -> None:
-        self._session = session
+
+class StemCache:
+    """The stem files of a session. A whole file that is there is never written again.
+
+    ``kept`` returns the files, relative to the session, that takes refer to.
+    """
+
+    def __init__(
+        self,
+        session: Path,
+        limit_bytes: int = LIMIT_BYTES,
+        kept: Callable[[], Set[str]] = none_kept,
+    ) -> None:
+        self._kept = kept
+        self._shelf = StemShelf(session / _FOLDER, limit_bytes)
+
+    @property
+    def bytes(self) -> int:
+        """Size of all stem files; the folder is walked once, when this is first asked for."""
+        return self._shelf.bytes
 
     def find(self, key: str) -> Stem | None:
         """Return the stem of that key, or None; a damaged file counts as none."""
-        path = self._session / f"stems/{key}.wav"
-        if not path.is_file():
-            return None
+        path = self._shelf.path(key)
         try:
-            return Stem(key, read_stem(path))
-        except BadAudio as error:
-            _log.warning("%s", error)
-            path.unlink()
+            wave = _read(path)
+        except FileNotFoundError:
+            self._shelf.forget(key)
             return None
+        except BadAudio as error:
+            self._set_aside(key, error)
+            return None
+        self._shelf.used(key)
+        return Stem(key, wave)
 
     @contextmanager
     def keeping(self, stems: list[Stem]) -> Iterator[dict[str, KeptStem]]:
         """Write the stems that are not there yet; yield all of them by key.
 
-        When the block or a write fails, what was written here is removed again.
+        When the block or a write fails, what was written here is removed again. When it succeeds,
+        room is made for what was written.
         """
-        written: list[Path] = []
-        try:
-            yield {stem.key: self._keep(stem, written) for stem in stems}
-        except BaseException:
-            for path in written:
-                path.unlink(missing_ok=True)
-            raise
+        new: list[str] = []
+        with self._shelf.pinned(stem.key for stem in stems):
+            try:
+                yield {stem.key: self._keep(stem, new) for stem in stems}
+            except BaseException:
+                for key in new:
+                    self._shelf.path(key).unlink(missing_ok=True)
+                    self._shelf.forget(key)
+                raise
+        self._make_room()
 
-    def _keep(self, stem: Stem, written: list[Path]) -> KeptStem:
-        path = self._session / stem.file
-        if path.is_file():
-            return KeptStem(stem.file, hashlib.sha256(path.read_bytes()).hexdigest())
-        written.append(path)
-        return KeptStem(stem.file, write_stem(path, stem.wave))
+    def _keep(self, stem: Stem, new: list[str]) -> KeptStem:
+        """Write the stem unless its very bytes are there; a damaged file is written over."""
+        path = self._shelf.path(stem.key)
+        data = stem_bytes(stem.wave)
+        if not _holds(path, data):
+            if not os.path.lexists(path):
+                new.append(stem.key)
+            write_whole(path, data)
+        self._shelf.used(stem.key)
+        return KeptStem(stem.file, hashlib.sha256(data).hexdigest())
+
+    def _set_aside(self, key: str, error: BadAudio) -> None:
+        """Remove a damaged stem, unless a take refers to it: then it is only written over."""
+        path = self._shelf.path(key)
+        if f"{_FOLDER}/{path.name}" in self._kept():
+            _log.warning("%s A take refers to it: it is rendered again.", error)
+            return
+        _log.warning("%s It is removed and rendered again.", error)
+        path.unlink(missing_ok=True)
+        self._shelf.forget(key)
+
+    def _make_room(self) -> None:
+        """Keep to the limit; a take that has just been made does not fail for it."""
+        try:
+            self._shelf.make_room(lambda: {Path(file).name for file in self._kept()})
+        except OSError as error:
+            _log.warning("No stems were removed to make room: %s", error)
+
+
+def _read(path: Path) -> NDArray[np.float32]:
+    """Return a stem (T,), or raise BadAudio: the session may be somebody else's."""
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_STEM_BYTES:
+        raise BadAudio(f"The stem {path.name} is no file of at most {MAX_STEM_BYTES} bytes.")
+    wave = read_stem(path)
+    if not np.isfinite(wave).all():
+        raise BadAudio(f"The stem {path.name} holds NaN or infinity.")
+    return wave
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether the file is plain and has these bytes."""
+    try:
+        found = path.lstat()
+        is_plain = stat.S_ISREG(found.st_mode) and found.st_size == len(data)
+        return is_plain and path.read_bytes() == data
+    except FileNotFoundError:
+        return False

@@ -1,176 +1,255 @@
-"""Takes: one immutable result each, a folder ``takes/<id>/`` with its ``take.json``."""
+"""Takes: one immutable result each, a folder ``takes/<id>/`` with its ``take.json``.
+
+A deleted take's folder lies in ``trash/`` until it is restored or somebody removes it there by
+hand. What people say of a take (name, star) lies in a file of its own beside it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import logging
+import os
 import re
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.paths import read_plain
-from engine.scene.codec import is_scene_id
-from engine.scene.model import MAX_DURATION_SAMPLES, MIN_DURATION_SAMPLES
-from osc_bridge.errors import BadSession
+from engine.take_compare import Difference, differences
+from engine.take_files import (
+    TAKE_FILE,
+    State,
+    TakeFiles,
+    read_document,
+    read_take_files,
+    state_of,
+    write_label,
+)
+from osc_bridge.errors import BadSession, UnknownTake
+from osc_bridge.ranges import LABEL
 from presets.files import sync_folder, write_whole
 
-if TYPE_CHECKING:
-    from engine.models.loading import LoadedPack
-    from engine.pipeline import Rendered
-    from engine.scene.model import Scene, Source
-    from engine.stem_cache import KeptStem
-
-MAX_TAKE_BYTES = 2**20
+TAKES, TRASH = "takes", "trash"
+_LAST_FILE = "last-take"
 _LAST_TAKE = 999_999_999
 _TAKE_ID = re.compile(r"t([0-9]{4}|[1-9][0-9]{4,8})")
-_CREATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|[+-][0-9:]{4,5})")
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TakeRow:
-    """One take as a list shows it."""
+    """One take as a list shows it; ``name`` is empty until it gets one."""
 
     take: str
     scene: str
+    name: str
+    starred: bool
     created: str
     duration_samples: int
     path: Path
+    in_trash: bool = False
 
 
-def take_document(
-    scene: Scene, rendered: Rendered, kept: Mapping[str, KeptStem], pack: LoadedPack
-) -> dict[str, Any]:
-    """Return what ``take.json`` holds, without the take's id."""
-    manifest = pack.manifest
-    mix = kept[rendered.mix.key]
-    return {
-        "scene": {
-            "id": scene.id,
-            "name": scene.name,
-            "sample_rate": scene.sample_rate,
-            "start_sample": scene.start_sample,
-            "revision": scene.revision,
-        },
-        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "stems_mode": rendered.settings.stems_mode,
-        "quality": rendered.settings.quality,
-        "duration_samples": scene.duration_samples,
-        "pack": {
-            "name": manifest.name,
-            "version": manifest.version,
-            "digest": manifest.digest,
-            "licence": manifest.licence,
-            "sample_rate": pack.decoder.sample_rate,
-            "bandwidth_hz": pack.decoder.bandwidth_hz,
-        },
-        "mix": {"file": mix.file, "sha256": mix.sha256, "seed": scene.seed},
-        "frame": scene.frame or None,
-        "sources": [
-            _source(source, kept[stem.key])
-            for source, stem in zip(scene.sources, rendered.stems, strict=True)
-        ],
-        "timings_s": {name: round(value, 4) for name, value in rendered.timings_s.items()},
-    }
+@dataclass(frozen=True)
+class _Seen:
+    """A take's folder as it was when it was read; ``files`` is None for what is no take."""
 
-
-def _source(source: Source, stem: KeptStem) -> dict[str, Any]:
-    return {
-        "id": source.id,
-        "kind": source.kind,
-        "label": source.label,
-        "text": source.text,
-        "media": source.media,
-        "box": list(source.box) if source.box else None,
-        "weight": source.weight,
-        "gain_db": source.gain_db,
-        "pan": source.pan,
-        "mute": source.mute,
-        "solo": source.solo,
-        "seed": source.seed,
-        "start_sample": source.start_sample,
-        "chain": source.chain,
-        "cat_id": source.cat_id,
-        "file": stem.file,
-        "sha256": stem.sha256,
-    }
+    state: State
+    files: TakeFiles | None
 
 
 class TakeStore:
-    """The takes of a session."""
+    """The takes of a session. Methods may be called from any thread."""
 
     def __init__(self, session: Path) -> None:
-        self._folder = session / "takes"
+        self._session = session
+        self._lock = threading.RLock()
+        self._seen: dict[str, dict[str, _Seen]] = {TAKES: {}, TRASH: {}}
+        self._last = 0
 
     def add(self, document: Mapping[str, Any]) -> tuple[str, Path]:
         """Write a new take whole; return its id and the absolute path of its ``take.json``.
 
         When this fails, no such take is there.
         """
-        take, folder = self._new_folder()
-        path = folder / "take.json"
-        text = json.dumps({"take": take, **document}, indent=1, ensure_ascii=False, allow_nan=False)
+        with self._lock:
+            take, folder = self._new_folder()
+            path = folder / TAKE_FILE
+            text = json.dumps(
+                {"take": take, **document}, indent=1, ensure_ascii=False, allow_nan=False
+            )
+            try:
+                write_whole(path, (text + "\n").encode(), overwrite=False)
+                sync_folder(folder.parent)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+                    folder.rmdir()
+                raise
+            self._last = int(take[1:])
+            return take, path
+
+    def rows(self, scene: str = "", *, trash: bool = False) -> list[TakeRow]:
+        """Return the takes, of one scene or of all (""), oldest first, or those in the trash.
+
+        What is not a take of ours is left out. Only what has changed on disk is read again.
+        """
+        place = TRASH if trash else TAKES
+        with self._lock:
+            found = self._look_through(place)
+        rows = (self._row(take, files, place) for take, files in found)
+        return [row for row in rows if scene in ("", row.scene)]
+
+    def rename(self, take: str, name: str) -> TakeRow:
+        """Give the take a name for people, "" for none. Raises BadText, UnknownTake."""
+        return self._relabel(take, name=LABEL.check("name", name))
+
+    def star(self, take: str, starred: bool) -> TakeRow:
+        """Mark the take as a good one, or take the mark away. Raises UnknownTake."""
+        return self._relabel(take, starred=starred)
+
+    def delete(self, take: str) -> TakeRow:
+        """Move the take to the trash; its id is never used again. Raises UnknownTake."""
+        with self._lock:
+            files = self._require(take, TAKES)
+            self._remember_last()
+            self._move(take, TAKES, TRASH)
+            return self._row(take, files, TRASH)
+
+    def restore(self, take: str) -> TakeRow:
+        """Move the take back out of the trash. Raises UnknownTake, BadSession."""
+        with self._lock:
+            files = self._require(take, TRASH)
+            self._move(take, TRASH, TAKES)
+            return self._row(take, files, TAKES)
+
+    def compare(self, a: str, b: str) -> list[Difference]:
+        """Return the settings in which two takes differ; they may lie in the trash."""
+        with self._lock:
+            documents = [self._document(take) for take in (a, b)]
+        return differences(*documents)
+
+    def stems_in_use(self) -> set[str]:
+        """Return the files, relative to the session, that a take needs, also one in the trash."""
+        with self._lock:
+            found = [files for place in (TAKES, TRASH) for _, files in self._look_through(place)]
+        return {stem for files in found for stem in files.stems}
+
+    def _relabel(self, take: str, **said: Any) -> TakeRow:
+        with self._lock:
+            place, files = self._find(take)
+            label = replace(files.label, **said)
+            write_label(self._folder(take, place), label)
+            return self._row(take, replace(files, label=label), place)
+
+    def _row(self, take: str, files: TakeFiles, place: str) -> TakeRow:
+        return TakeRow(
+            take=take,
+            scene=files.scene,
+            name=files.label.name,
+            starred=files.label.starred,
+            created=files.created,
+            duration_samples=files.duration_samples,
+            path=self._folder(take, place) / TAKE_FILE,
+            in_trash=place == TRASH,
+        )
+
+    def _folder(self, take: str, place: str) -> Path:
+        return self._session / place / take
+
+    def _document(self, take: str) -> dict[str, Any]:
+        place, _ = self._find(take)
+        return read_document(self._folder(take, place))
+
+    def _find(self, take: str) -> tuple[str, TakeFiles]:
+        """Return where the take lies and what it holds, or raise UnknownTake."""
+        for place in (TAKES, TRASH):
+            files = self._look_at(take, place)
+            if files is not None:
+                return place, files
+        raise self._unknown(take, "", self.rows())
+
+    def _require(self, take: str, place: str) -> TakeFiles:
+        files = self._look_at(take, place)
+        if files is None:
+            where = " in the trash" if place == TRASH else ""
+            raise self._unknown(take, where, self.rows(trash=place == TRASH))
+        return files
+
+    @staticmethod
+    def _unknown(take: str, where: str, rows: list[TakeRow]) -> UnknownTake:
+        latest = f"the latest is {rows[-1].take}" if rows else "there are none"
+        return UnknownTake(f"There is no take {take[:20]!r}{where} ({latest}); list the takes.")
+
+    def _look_through(self, place: str) -> list[tuple[str, TakeFiles]]:
+        """Return the takes of a folder, the lowest number first; forget those that are gone."""
+        names = [f"t{number:04d}" for number in self._numbers(place)]
+        seen = self._seen[place]
+        for gone in seen.keys() - set(names):
+            del seen[gone]
+        found = ((name, self._look_at(name, place)) for name in names)
+        return [(name, files) for name, files in found if files is not None]
+
+    def _look_at(self, take: str, place: str) -> TakeFiles | None:
+        """Return what a take's folder holds, read again when its files are other ones."""
+        if _TAKE_ID.fullmatch(take) is None:
+            return None
+        seen = self._seen[place]
+        state = state_of(f"{self._session}/{place}/{take}")
+        if state is None:
+            return None
+        if take not in seen or seen[take].state != state:
+            seen[take] = _Seen(state, read_take_files(self._folder(take, place)))
+        return seen[take].files
+
+    def _numbers(self, place: str) -> list[int]:
         try:
-            write_whole(path, (text + "\n").encode(), overwrite=False)
-            sync_folder(self._folder)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
-                folder.rmdir()
-            raise
-        return take, path
-
-    def rows(self) -> list[TakeRow]:
-        """Return the finished takes, oldest first; what is not a take of ours is left out."""
-        folders = (self._folder / f"t{number:04d}" for number in self._numbers())
-        rows = (_row(folder.name, folder / "take.json") for folder in folders)
-        return [row for row in rows if row is not None]
-
-    def _numbers(self) -> list[int]:
-        names = (entry.name for entry in self._folder.iterdir())
+            names = os.listdir(self._session / place)  # noqa: PTH208
+        except FileNotFoundError:
+            return []
         return sorted(int(name[1:]) for name in names if _TAKE_ID.fullmatch(name))
 
     def _new_folder(self) -> tuple[str, Path]:
-        used = self._numbers()
-        number = max(used, default=0) + 1
+        used = {number for place in (TAKES, TRASH) for number in self._numbers(place)}
+        number = max((*used, self._last, self._read_last())) + 1
         if number > _LAST_TAKE:
             number = next(free for free in count(1) if free not in used)
         take = f"t{number:04d}"
-        folder = self._folder / take
+        folder = self._folder(take, TAKES)
         folder.mkdir()
         return take, folder
 
+    def _read_last(self) -> int:
+        """Return the highest number that was ever deleted; 0 when nobody says so."""
+        try:
+            text = read_plain(self._session / TAKES / _LAST_FILE, 16).decode("ascii").strip()
+        except (OSError, ValueError, BadSession):
+            return 0
+        return int(text[1:]) if _TAKE_ID.fullmatch(text) else 0
 
-def _row(take: str, path: Path) -> TakeRow | None:
-    """Return what a list shows of a take, or None: a session may hold the takes of anybody."""
-    if path.parent.is_symlink():
-        _log.warning("The take %s is left out: its folder is a link.", take)
-        return None
-    try:
-        return _checked_row(take, path)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, LookupError, TypeError, RecursionError, BadSession) as error:
-        _log.warning("The take %s is left out: its take.json cannot be used (%s).", take, error)
-        return None
+    def _remember_last(self) -> None:
+        """Write down the highest number so far: somebody may empty the trash by hand."""
+        highest = max((*self._numbers(TAKES), self._last))
+        if highest > self._read_last():
+            write_whole(self._session / TAKES / _LAST_FILE, f"t{highest:04d}\n".encode())
 
-
-def _checked_row(take: str, path: Path) -> TakeRow:
-    document = json.loads(read_plain(path, MAX_TAKE_BYTES).decode())
-    scene, created = document["scene"]["id"], document["created"]
-    duration_samples = document["duration_samples"]
-    if not is_scene_id(scene):
-        raise ValueError(f"scene {scene[:40]!r}")
-    if _CREATED.fullmatch(created) is None:
-        raise ValueError(f"created {created[:40]!r}")
-    if type(duration_samples) is not int:
-        raise TypeError("duration_samples is not a whole number")
-    if not MIN_DURATION_SAMPLES <= duration_samples <= MAX_DURATION_SAMPLES:
-        raise ValueError("duration_samples is out of range")
-    return TakeRow(take, scene, created, duration_samples, path)
+    def _move(self, take: str, source: str, target: str) -> None:
+        """Rename a take's folder, durably; when this fails it lies where it was."""
+        old, new = self._folder(take, source), self._folder(take, target)
+        new.parent.mkdir(exist_ok=True)
+        if new.parent.is_symlink():
+            raise BadSession(f"The folder {target} of the session is a link; make it a folder.")
+        if os.path.lexists(new):
+            raise BadSession(
+                f"The take {take} is in the folder {target} of the session already; move one of "
+                "the two out of the session."
+            )
+        old.rename(new)
+        try:
+            sync_folder(new.parent)
+            sync_folder(old.parent)
+        except BaseException:
+            new.rename(old)
+            raise

@@ -1,0 +1,138 @@
+"""The files of one take's folder, read as untrusted data: a session may hold anybody's takes.
+
+``take.json`` never changes; ``label.json`` beside it holds what people say of the take.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.paths import read_plain
+from engine.scene.codec import is_scene_id
+from engine.scene.model import MAX_DURATION_SAMPLES, MIN_DURATION_SAMPLES
+from osc_bridge.errors import WildtrackError
+from osc_bridge.ranges import LABEL
+from presets.files import write_whole
+
+MAX_TAKE_BYTES = 2**20
+MAX_LABEL_BYTES = 4096
+TAKE_FILE, LABEL_FILE = "take.json", "label.json"
+
+_CREATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|[+-][0-9:]{4,5})")
+_STEM = re.compile(r"stems/[0-9a-f]{64}\.wav")
+_UNUSABLE = (OSError, ValueError, LookupError, TypeError, RecursionError, WildtrackError)
+
+_log = logging.getLogger(__name__)
+
+State = tuple[tuple[int, int, int], ...]
+"""What tells one version of a take's files from another."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """What people say of a take."""
+
+    name: str = ""
+    starred: bool = False
+
+
+@dataclass(frozen=True)
+class TakeFiles:
+    """What a list, and the stem cache, want to know of a take.
+
+    ``stems`` are files of the session relative to its folder.
+    """
+
+    scene: str
+    created: str
+    duration_samples: int
+    stems: frozenset[str]
+    label: Label
+
+
+def state_of(folder: str) -> State | None:
+    """Return the state of a take's folder and files; None when it has no ``take.json``."""
+    try:
+        needed = _state(folder), _state(f"{folder}/{TAKE_FILE}")
+    except OSError:
+        return None
+    try:
+        return *needed, _state(f"{folder}/{LABEL_FILE}")
+    except OSError:
+        return needed
+
+
+def read_take_files(folder: Path) -> TakeFiles | None:
+    """Return what a take's folder holds; None, and a line in the log, when it is no take."""
+    if folder.is_symlink():
+        _log.warning("The take %s is left out: its folder is a link.", folder.name)
+        return None
+    try:
+        return _checked(read_document(folder), folder)
+    except FileNotFoundError:
+        return None
+    except _UNUSABLE as error:
+        _log.warning(
+            "The take %s is left out: its take.json cannot be used (%s).", folder.name, error
+        )
+        return None
+
+
+def read_document(folder: Path) -> dict[str, Any]:
+    """Return ``take.json``; OSError, ValueError, TypeError, RecursionError or BadSession else."""
+    document = json.loads(read_plain(folder / TAKE_FILE, MAX_TAKE_BYTES).decode())
+    if not isinstance(document, dict):
+        raise TypeError("take.json is not a JSON object")
+    return document
+
+
+def write_label(folder: Path, label: Label) -> None:
+    """Write ``label.json`` whole."""
+    text = json.dumps({"name": label.name, "starred": label.starred}, ensure_ascii=False)
+    write_whole(folder / LABEL_FILE, f"{text}\n".encode())
+
+
+def _state(path: str) -> tuple[int, int, int]:
+    now = os.lstat(path)
+    return now.st_ino, now.st_size, now.st_mtime_ns
+
+
+def _checked(document: dict[str, Any], folder: Path) -> TakeFiles:
+    scene, created = document["scene"]["id"], document["created"]
+    duration_samples = document["duration_samples"]
+    if not is_scene_id(scene):
+        raise ValueError(f"scene {scene[:40]!r}")
+    if _CREATED.fullmatch(created) is None:
+        raise ValueError(f"created {created[:40]!r}")
+    if type(duration_samples) is not int:
+        raise TypeError("duration_samples is not a whole number")
+    if not MIN_DURATION_SAMPLES <= duration_samples <= MAX_DURATION_SAMPLES:
+        raise ValueError("duration_samples is out of range")
+    return TakeFiles(scene, created, duration_samples, _stems(document), _label(folder))
+
+
+def _stems(document: dict[str, Any]) -> frozenset[str]:
+    sources = document.get("sources", [])
+    parts = [document.get("mix"), *(sources if isinstance(sources, list) else [])]
+    files = [part.get("file") for part in parts if isinstance(part, dict)]
+    return frozenset(file for file in files if isinstance(file, str) and _STEM.fullmatch(file))
+
+
+def _label(folder: Path) -> Label:
+    """Return the take's label; one that cannot be used is none."""
+    try:
+        label = json.loads(read_plain(folder / LABEL_FILE, MAX_LABEL_BYTES).decode())
+        if type(label["starred"]) is not bool:
+            raise TypeError("starred is neither true nor false")
+        return Label(LABEL.check("name", label["name"]), label["starred"])
+    except FileNotFoundError:
+        return Label()
+    except _UNUSABLE as error:
+        _log.warning("The label of take %s is left out (%s).", folder.name, error)
+        return Label()
