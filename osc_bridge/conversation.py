@@ -12,32 +12,42 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from osc_bridge.errors import BadArguments, QueueFull
-from osc_bridge.events import End, Event
+from osc_bridge.events import Event
 from osc_bridge.wire import is_end
 
 ANSWERS_MAX = 64
 """Answers remembered for each client."""
 CLIENTS_MAX = 128
 """Clients whose answers are remembered; one with open requests is never forgotten."""
-OPEN_MAX = 8192
+OPEN_MAX = 16_384
 """Open requests of all clients together."""
+CLIENT_OPEN_MAX = 2048
+"""Open requests of one client."""
+PRESENT_S = 60.0
+"""A client that was silent for longer is not counted."""
 
 Token = TypeVar("Token")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Begun:
-    """What a request id means: new, or a repetition with or without its answer."""
+    """What a request id means: new, or a repetition with or without its answer (the packet)."""
 
     is_new: bool
-    answer: End | None = None
+    answer: bytes | None = None
 
 
-@dataclass
+_NEW = Begun(is_new=True)
+_OPEN = Begun(is_new=False)
+
+
+@dataclass(slots=True)
 class _Client(Generic[Token]):
     open: dict[int, tuple[str, Token]] = field(default_factory=dict)
-    answers: OrderedDict[int, End] = field(default_factory=OrderedDict)
+    answers: OrderedDict[int, tuple[str, bytes]] = field(default_factory=OrderedDict)
     is_gone: bool = False
+    heard_s: float = 0.0
+    name: str = ""
 
 
 class ServerConversation(Generic[Token]):
@@ -47,42 +57,42 @@ class ServerConversation(Generic[Token]):
         self._clients: OrderedDict[Hashable, _Client[Token]] = OrderedDict()
         self._open_count = 0
 
-    def begin(self, client: Hashable, request_id: int, address: str, token: Token) -> Begun:
-        """Note the arrival of a request.
+    def begin(
+        self, client: Hashable, request_id: int, address: str, token: Token, now_s: float
+    ) -> Begun:
+        """Note the arrival of a request at ``now_s`` (seconds of any steady clock).
 
         Raises:
             BadArguments: the id already belongs to a request of another address.
             QueueFull: too many requests are open.
         """
         book = self._book(client)
+        book.heard_s = now_s
         if request_id in book.open:
             _check_same(request_id, address, book.open[request_id][0])
-            return Begun(is_new=False)
+            return _OPEN
         if request_id in book.answers:
-            answer = book.answers[request_id]
-            _check_same(request_id, address, answer.request_address)
-            return Begun(is_new=False, answer=answer)
-        if self._open_count >= OPEN_MAX:
-            raise QueueFull(
-                f"{self._open_count} requests are open: at most {OPEN_MAX} are allowed; wait for "
-                "answers before sending more."
-            )
+            first, packet = book.answers[request_id]
+            _check_same(request_id, address, first)
+            return Begun(is_new=False, answer=packet)
+        self._check_room(len(book.open))
         book.open[request_id] = (address, token)
         self._open_count += 1
-        return Begun(is_new=True)
+        return _NEW
 
     def is_open(self, client: Hashable, request_id: int) -> bool:
         """Whether the request has no end so far."""
         book = self._clients.get(client)
         return book is not None and request_id in book.open
 
-    def finish(self, client: Hashable, end: End) -> bool:
-        """Record the end of a request; False if it had one already."""
+    def finish(self, client: Hashable, request_id: int, packet: bytes) -> bool:
+        """Record the end of a request, as it is on the wire; False if it had one already."""
         book = self._clients.get(client)
-        if book is None or book.open.pop(end.request_id, None) is None:
+        if book is None or request_id not in book.open:
             return False
+        address, _ = book.open.pop(request_id)
         self._open_count -= 1
-        book.answers[end.request_id] = end
+        book.answers[request_id] = (address, packet)
         if len(book.answers) > ANSWERS_MAX:
             book.answers.popitem(last=False)
         if book.is_gone and not book.open:
@@ -97,9 +107,28 @@ class ServerConversation(Generic[Token]):
         found = [b.open[request_id][1] for b in self._clients.values() if request_id in b.open]
         return found[0] if len(found) == 1 else None
 
-    def restart(self, client: Hashable) -> None:
-        """Forget the client's answers: another program may have its port now."""
-        self._book(client).answers.clear()
+    def oldest(self, client: Hashable) -> Token | None:
+        """The client's open request that arrived first."""
+        book = self._clients.get(client)
+        return next(iter(book.open.values()))[1] if book is not None and book.open else None
+
+    def count_before(self, client: Hashable, request_id: int) -> int:
+        """How many open requests of the client arrived before this open one."""
+        book = self._clients.get(client)
+        if book is None or request_id not in book.open:
+            return 0
+        return next(i for i, other in enumerate(book.open) if other == request_id)
+
+    def restart(self, client: Hashable, name: str) -> None:
+        """Note the client's name and forget its answers: another program may have its port now."""
+        book = self._book(client)
+        book.name = name
+        book.answers.clear()
+
+    def name_of(self, client: Hashable) -> str:
+        """How the client called itself; empty if it did not."""
+        book = self._clients.get(client)
+        return book.name if book is not None else ""
 
     def forget(self, client: Hashable) -> None:
         """Drop a client that is gone, as soon as its open requests have ended.
@@ -113,16 +142,34 @@ class ServerConversation(Generic[Token]):
         if not book.open:
             del self._clients[client]
 
+    def present(self, now_s: float) -> set[Hashable]:
+        """Clients that were heard in the last minute, or have open requests."""
+        return {
+            client
+            for client, book in self._clients.items()
+            if not book.is_gone and (book.open or now_s - book.heard_s <= PRESENT_S)
+        }
+
     def open_tokens(self) -> list[Token]:
         """Of every open request, what the server keeps."""
         return [token for b in self._clients.values() for _, token in b.open.values()]
 
+    def _check_room(self, open_of_client: int) -> None:
+        if open_of_client >= CLIENT_OPEN_MAX or self._open_count >= OPEN_MAX:
+            raise QueueFull(
+                f"{open_of_client} requests of this client and {self._open_count} in all are "
+                f"open: at most {CLIENT_OPEN_MAX} of a client and {OPEN_MAX} in all are allowed; "
+                "wait for answers before sending more."
+            )
+
     def _book(self, client: Hashable) -> _Client[Token]:
-        if client not in self._clients:
+        book = self._clients.get(client)
+        if book is None:
             self._make_room()
-            self._clients[client] = _Client()
-        self._clients.move_to_end(client)
-        return self._clients[client]
+            book = self._clients[client] = _Client()
+        else:
+            self._clients.move_to_end(client)
+        return book
 
     def _make_room(self) -> None:
         idle = (key for key, book in self._clients.items() if not book.open)

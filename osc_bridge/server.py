@@ -1,66 +1,83 @@
 """The server: decodes, validates, and hands requests to one handler, in order, on its own thread.
 
-The network threads only decode, answer `Ping` and refuse what is wrong, so that a slow handler
-delays no ping. A handler should still return soon: long work keeps its `Reply`, returns None and
-ends it from a worker.
+The network threads only decode, answer what the server itself knows (ping, sync, subscriptions)
+and refuse what is wrong, so that a slow handler delays no ping. A handler should still return
+soon: long work keeps its `Reply`, returns None and ends it from a worker.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
-import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from osc_bridge.conversation import ServerConversation
+from osc_bridge.background import Background
+from osc_bridge.control import is_control, read_control
 from osc_bridge.errors import (
-    EngineUnreachable,
+    BadArguments,
     IncompatibleApi,
-    InternalError,
-    OutOfRange,
-    QueueFull,
     WildtrackError,
 )
-from osc_bridge.events import End, Event, Fail, Progress
-from osc_bridge.message import ROOT
+from osc_bridge.events import Fail
+from osc_bridge.fields import Value
+from osc_bridge.gate import Gate
+from osc_bridge.hub import Hub
+from osc_bridge.ledger import Ledger, send
+from osc_bridge.messages.base import Notice
+from osc_bridge.messages.notices import EngineNotice
 from osc_bridge.reply import Reply
-from osc_bridge.schema import API_MAJOR, API_MINOR, CancelJob, Hello, Ping, Pong, Request, Result
+from osc_bridge.schema import (
+    API_MAJOR,
+    API_MINOR,
+    CancelJob,
+    Hello,
+    Ping,
+    Pong,
+    Request,
+    Subscribe,
+    Subscribed,
+    Sync,
+    Synced,
+    Unsubscribe,
+    Unsubscribed,
+)
 from osc_bridge.transports.base import Listener, Peer
-from osc_bridge.wire import encode_event, read_request, unpack
+from osc_bridge.wire import Incoming, read_request, unpack
+from osc_bridge.worker import Handler, Worker, defect, ending
+
+__all__ = ["Handler", "OscServer"]
 
 log = logging.getLogger(__name__)
-
-Handler = Callable[[Request[Any], Reply], Result | None]
-
-QUEUE_MAX = 4096
-"""Requests that wait for the handler."""
-_JOIN_S = 5.0
 
 
 class OscServer:
     """Serves one handler over any number of listeners; a context manager.
 
-    The handler returns a `Result` (answered as done), or None (it keeps the reply for later), or
-    raises: a `WildtrackError` becomes a fail of its code, anything else an InternalError and a
-    trace in the log. `Ping` is answered here and does not reach it.
+    ``token`` is what clients of listeners that need one must show in their hello; see `Handler`
+    for what the handler does. `tell` and `tell_value` reach those who subscribe.
     """
 
-    def __init__(self, handler: Handler, listeners: Sequence[Listener]) -> None:
-        self._handler = handler
+    def __init__(self, handler: Handler, listeners: Sequence[Listener], token: str = "") -> None:
         self.listeners = tuple(listeners)
-        self._conversation: ServerConversation[Reply] = ServerConversation()
-        self._lock = threading.Lock()
-        self._queue: queue.Queue[Reply | None] = queue.Queue(QUEUE_MAX)
-        self._thread = threading.Thread(target=self._run, name="osc-handler", daemon=True)
-        self._closing = False
+        self._ledger = Ledger()
+        self._gate = Gate(token)
+        self._worker = Worker(handler, self._ledger)
+        self._hub = Hub()
+        self._background = Background("osc-notices", (self._hub.flush, self._ledger.report_syncs))
+        self._own: dict[type[Request[Any]], Callable[[Reply], None]] = {
+            Ping: self._ping,
+            Sync: self._sync,
+            Subscribe: self._subscribe,
+            Unsubscribe: self._unsubscribe,
+        }
         self._started_s = time.monotonic()
 
     def start(self) -> None:
         """Begin to serve."""
-        self._thread.start()
+        self._worker.start()
+        self._background.start()
         for listener in self.listeners:
             listener.start(self)
 
@@ -69,14 +86,14 @@ class OscServer:
 
         May be called from any thread, also by the handler; a second call does nothing.
         """
-        with self._lock:
-            if self._closing:
-                return
-            self._closing = True
-        self._stop_handler()
-        for reply in self._open_replies():
+        if not self._ledger.close():
+            return
+        self.tell(EngineNotice("ending", "The engine ends."))
+        self._worker.close()
+        for reply in self._ledger.open_replies():
             reply.request_cancel()
-            reply.fail(_ending())
+            reply.fail(ending())
+        self._background.close()
         for listener in self.listeners:
             listener.close()
 
@@ -98,6 +115,26 @@ class OscServer:
         """The port of the first listener of this name (``"udp"`` or ``"tcp"``); 0 without one."""
         return next((li.port for li in self.listeners if li.name == transport), 0)
 
+    def tell(self, notice: Notice) -> None:
+        """Tell all who subscribe; from any thread, returns at once."""
+        self._hub.tell(notice)
+        self._background.wake()
+
+    def tell_value(self, scene: str, source: str, field: str, value: Value) -> None:
+        """Tell all who subscribe the value that a setting has now, at its control address."""
+        self._hub.tell_value(scene, source, field, value)
+        self._background.wake()
+
+    @property
+    def clients(self) -> int:
+        """Clients that were heard in the last minute, have open requests, or subscribe."""
+        return len(self._ledger.present() | self._hub.clients())
+
+    @property
+    def subscribers(self) -> int:
+        """Clients that are told what happens."""
+        return len(self._hub.clients())
+
     # What listeners call, on their threads
 
     def received(self, peer: Peer, packet: bytes) -> None:
@@ -112,132 +149,92 @@ class OscServer:
 
     def refused(self, peer: Peer, error: WildtrackError) -> None:
         """Answer what could not be read as a packet."""
-        self._send(peer, Fail.of(0, "", error))
+        self._take(peer, Incoming(0, "", error))
 
     def gone(self, peer: Peer) -> None:
         """Forget a client; its jobs go on, and other clients can cancel them."""
-        with self._lock:
-            self._conversation.forget(peer.key)
+        self._hub.forget(peer.key)
+        self._gate.forget(peer.key)
+        self._ledger.forget(peer.key)
 
     def _receive(self, peer: Peer, message: bytes) -> None:
-        incoming = read_request(message)
         try:
-            if isinstance(incoming.request, WildtrackError):
-                raise incoming.request
-            _check_api(incoming.request)
-            self._admit(peer, incoming.request_id, incoming.request)
+            incoming = read_control(message) if is_control(message) else read_request(message)
+        except Exception as error:
+            log.exception("A message could not be read.")
+            incoming = Incoming(0, "", defect("A message", error))
+        self._take(peer, incoming)
+
+    def _take(self, peer: Peer, incoming: Incoming) -> None:
+        try:
+            self._admit(peer, incoming, time.monotonic())
         except WildtrackError as error:
-            self._send(peer, Fail.of(incoming.request_id, incoming.address, error))
+            send(peer, Fail.of(incoming.request_id, incoming.address, error))
 
-    def _admit(self, peer: Peer, request_id: int, request: Request[Any]) -> None:
-        reply = Reply(self, peer, request_id, request)
-        with self._lock:
-            if self._closing:
-                raise _ending()
-            begun = self._conversation.begin(peer.key, request_id, reply.address, reply)
-            if begun.is_new and isinstance(request, Hello):
-                self._conversation.restart(peer.key)
-        if begun.is_new:
-            self._dispatch(reply)
-        elif begun.answer is not None:
-            self._send(peer, begun.answer)
-
-    def _dispatch(self, reply: Reply) -> None:
-        if isinstance(reply.request, Ping):
-            reply.done(Pong(time.monotonic() - self._started_s))
+    def _admit(self, peer: Peer, incoming: Incoming, now_s: float) -> None:
+        request = incoming.request
+        if peer.needs_token:
+            self._gate.check(peer.key, request, now_s)
+        self._hub.heard(peer.key, now_s)
+        if isinstance(request, WildtrackError):
+            raise request
+        _check_api(request)
+        reply = Reply(self._ledger, peer, incoming.request_id, incoming.address, request)
+        if not incoming.request_id:
+            self._ledger.begin_control(reply)
+            self._worker.put(reply)
             return
-        if isinstance(reply.request, CancelJob):
-            reply.stop_job(reply.request.job)  # the handler may be at work on that very job
+        own = self._own.get(type(request))
+        begun = self._ledger.begin(reply, now_s, is_for_handler=own is None)
+        if begun.answer is not None:
+            self._ledger.post(reply, begun.answer)
+        elif begun.is_new:
+            self._dispatch(reply, own)
+
+    def _dispatch(self, reply: Reply, own: Callable[[Reply], None] | None) -> None:
+        if own is None:
+            if isinstance(reply.request, CancelJob):
+                reply.stop_job(reply.request.job)  # the handler may be at work on that very job
+            self._worker.put(reply)
+            return
         try:
-            self._queue.put_nowait(reply)
-        except queue.Full:
-            reply.fail(
-                QueueFull(
-                    f"{QUEUE_MAX} requests wait: at most {QUEUE_MAX} are allowed; wait for "
-                    "answers before sending more."
-                )
-            )
-
-    # What replies call, on any thread
-
-    def finish(self, reply: Reply, end: End) -> bool:
-        """Record and send the end of a request; False if it had one."""
-        with self._lock:
-            first = self._conversation.finish(reply.client, end)
-        if first:
-            self._send(reply.peer, end)
-        return first
-
-    def tell(self, reply: Reply, progress: Progress) -> None:
-        """Send progress of a request that is open."""
-        with self._lock:
-            is_open = self._conversation.is_open(reply.client, reply.request_id)
-        if is_open:
-            self._send(reply.peer, progress)
-
-    def find(self, client: Hashable, request_id: int) -> Reply | None:
-        """The open request of this id, the client's own first."""
-        with self._lock:
-            return self._conversation.find(client, request_id)
-
-    def _send(self, peer: Peer, event: Event) -> None:
-        try:
-            peer.send(encode_event(event))
-        except OutOfRange as error:
-            peer.send(encode_event(Fail.of(event.request_id, event.request_address, error)))
-
-    # The handler's thread
-
-    def _run(self) -> None:
-        while (reply := self._queue.get()) is not None:
-            if self._closing:
-                reply.fail(_ending())
-            elif reply.cancel_requested:
-                reply.cancelled()
-            else:
-                self._serve(reply)
-
-    def _serve(self, reply: Reply) -> None:
-        try:
-            result = self._handler(reply.request, reply)
+            own(reply)
         except WildtrackError as error:
             reply.fail(error)
-        except (Exception, SystemExit) as error:
-            log.exception("The handler of %s failed.", reply.address)
-            reply.fail(_internal(reply.address, error))
-        else:
-            if result is not None:
-                reply.done(result)
 
-    def _stop_handler(self) -> None:
-        if self._thread.ident is None or threading.current_thread() is self._thread:
-            self._put_end()
+    # What the server answers itself
+
+    def _ping(self, reply: Reply) -> None:
+        reply.done(Pong(time.monotonic() - self._started_s))
+
+    def _sync(self, reply: Reply) -> None:
+        if not self._ledger.wait(reply):
+            reply.done(Synced())
             return
-        self._put_end()
-        self._thread.join(_JOIN_S)
-        if self._thread.is_alive():
-            log.error("The handler still runs after %g s; its thread is left behind.", _JOIN_S)
+        reply.on_cancel(reply.cancelled)
+        self._background.wake()
 
-    def _put_end(self) -> None:
-        while True:
-            try:
-                self._queue.put_nowait(None)
-            except queue.Full:
-                self._drop_one()
-            else:
-                return
+    def _subscribe(self, reply: Reply) -> None:
+        request: Any = reply.request
+        target = reply.peer if not request.port else self._target(reply.peer, request.port)
+        sequence = self._hub.subscribe(reply.client, target, request.lifetime_s)
+        self._background.wake()  # it knows when the next subscription ends
+        reply.done(Subscribed(request.lifetime_s, sequence))
 
-    def _drop_one(self) -> None:
-        try:
-            reply = self._queue.get_nowait()
-        except queue.Empty:
-            return
-        if reply is not None:
-            reply.fail(_ending())
+    def _target(self, peer: Peer, port: int) -> Peer:
+        """The peer at another UDP port of the same host, reached from as trusted a listener."""
+        found = (listener.peer_at(peer.host, port) for listener in self.listeners if peer.host)
+        for target in found:
+            if target is not None and target.needs_token == peer.needs_token:
+                return target
+        raise BadArguments(
+            f"port is {port}: this engine sends nothing by UDP to where you are, only 0 is "
+            "allowed; leave the port out to be told over this connection."
+        )
 
-    def _open_replies(self) -> list[Reply]:
-        with self._lock:
-            return self._conversation.open_tokens()
+    def _unsubscribe(self, reply: Reply) -> None:
+        self._hub.forget(reply.client)
+        reply.done(Unsubscribed())
 
 
 def _check_api(request: Request[Any]) -> None:
@@ -246,16 +243,3 @@ def _check_api(request: Request[Any]) -> None:
             f"api_major is {request.api_major}: this engine speaks {API_MAJOR}.{API_MINOR} and "
             f"allows {API_MAJOR} only; install the same major version of wildtrack on both sides."
         )
-
-
-def _ending() -> EngineUnreachable:
-    return EngineUnreachable(
-        "The engine is ending: start it again with 'wildtrack engine --session DIR' and repeat."
-    )
-
-
-def _internal(address: str, error: BaseException) -> InternalError:
-    return InternalError(
-        f"{address.removeprefix(ROOT)} met a defect ({type(error).__name__}): the engine goes on; "
-        "its log has the trace, please report it."
-    )

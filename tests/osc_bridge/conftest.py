@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from osc_bridge.client import Client
-from osc_bridge.errors import NothingToRender
+from osc_bridge.errors import DiskFull, NothingToRender, UnknownScene, WildtrackError
 from osc_bridge.paging import source_page
 from osc_bridge.reply import Reply
 from osc_bridge.schema import (
@@ -52,29 +52,47 @@ settings.load_profile("busy machine")
 
 @dataclass
 class FakeEngine:
-    """Answers as an engine would; a render of "kept" and added files stay open, "slow" blocks."""
+    """Answers as an engine would; a render of "kept" and added files stay open, "slow" blocks.
 
+    ``batches`` holds what came together; the text "defect" and the scene "burnt" are met by bugs.
+    """
+
+    batches: list[list[Request[Any]]] = field(default_factory=list)
     seen: list[Request[Any]] = field(default_factory=list)
     kept: list[Reply] = field(default_factory=list)
     blocked: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
     rows: list[SourceRow] = field(default_factory=list)
 
-    def __call__(self, request: Request[Any], reply: Reply) -> Result | None:
-        self.seen.append(request)
+    def edit(self, requests: Sequence[Request[Any]]) -> list[Result | WildtrackError]:
+        self.batches.append(list(requests))
+        self.seen += requests
+        return [self._edited(request) for request in requests]
+
+    def _edited(self, request: Request[Any]) -> Result | WildtrackError:
         match request:
-            case Hello():
-                return Welcome(1, 0, "fake 0", "/session", 64)
-            case NewScene():
-                return SceneMade(f"scene{len(self.seen)}")
             case AddText(text="defect"):
                 raise KeyError("a defect")
             case AddText(text="exit"):
                 raise SystemExit(3)
             case AddText():
                 return SourcesAdded(request.scene, ("s1",))
+            case SetSource(scene="nowhere"):
+                return UnknownScene("Scene nowhere is unknown: make it.")
+            case SetSource(scene="burnt"):
+                raise DiskFull("The disk is full: free some of it.")
             case SetSource():
                 return SourceChanged(request.scene, request.source, request.field, request.value)
+        raise AssertionError(f"this engine was not asked to know {request}")
+
+    def answer(self, request: Request[Any], reply: Reply) -> Result | None:
+        assert not request.edits
+        self.seen.append(request)
+        match request:
+            case Hello():
+                return Welcome(1, 1, "fake 0", "/session", 64)
+            case NewScene():
+                return SceneMade(f"scene{len(self.seen)}")
             case ListSources():
                 return source_page(request.scene, request.page, self.rows)
             case Render():

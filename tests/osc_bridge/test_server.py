@@ -235,9 +235,8 @@ def test_hello_starts_anew(raw) -> None:
 def test_open_requests_end_when_the_server_does(rig, raw) -> None:
     raw.send(7, Render("kept"))
     raw.next()
-    rig.engine.kept[0].on_cancel(lambda: None)
     raw.ask(8, NewScene("barrier"))
-    rig.engine.kept[0]._on_cancel.clear()
+    rig.engine.kept[0]._callbacks = None
     rig.server.close()
     event = raw.next()
     assert isinstance(event, Fail)
