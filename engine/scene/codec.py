@@ -57,9 +57,13 @@ def scene_to_json(scene: Scene) -> str:
     return strict.to_json({"format": FORMAT, **vars(scene)})
 
 
-def scene_from_json(text: str) -> Scene:
+def scene_from_json(text: str | bytes) -> Scene:
     """Return the scene, or raise BadSession."""
-    data = strict.parse(text)
+    return scene_of(strict.parse(text))
+
+
+def scene_of(data: Any) -> Scene:
+    """Return the scene that parsed JSON of any format holds, or raise BadSession."""
     if is_old(data):
         data = {**data, "sources": with_durations(data.get("sources"))}
     else:

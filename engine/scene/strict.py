@@ -14,7 +14,7 @@ from osc_bridge.errors import BadSession
 
 T = TypeVar("T")
 
-MAX_ITEMS = 1_000
+MAX_ITEMS = 20_000
 """The longest list inside a dataclass; a scene's own limits are lower, and checked later."""
 
 _encoder = json.JSONEncoder(
