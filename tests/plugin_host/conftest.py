@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,10 @@ class FakeEngine:
         self.cancelled = threading.Event()
         self.holds_render = False
 
-    def __call__(self, request: Any, reply: Reply) -> Any:
+    def edit(self, requests: Sequence[Any]) -> list[Any]:
+        return [self.answer(request, None) for request in requests]
+
+    def answer(self, request: Any, reply: Reply | None) -> Any:
         match request:
             case schema.Hello():
                 return schema.Welcome(schema.API_MAJOR, 0, "fake 0", str(self.session.folder), 64)
@@ -145,7 +148,7 @@ class FakeEngine:
             case schema.SetSource():
                 self.fields.append((request.source, request.field, request.value))
                 return schema.SourceChanged("alley", request.source, request.field, request.value)
-            case schema.Render():
+            case schema.Render() if reply is not None:
                 return self._render(reply)
             case schema.CancelJob():
                 self.cancelled.set()

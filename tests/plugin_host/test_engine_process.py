@@ -25,13 +25,14 @@ import threading
 stop = threading.Event()
 if "stubborn" in sys.argv:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-def handler(request, reply):
-    if isinstance(request, schema.Quit):
-        if "stubborn" not in sys.argv:
-            stop.set()
-        return schema.Goodbye()
-    return schema.Welcome(schema.API_MAJOR, 0, "fake", "/x", 64)
-with OscServer(handler, (TcpListener(0),)) as server:
+class Handler:
+    def answer(self, request, reply):
+        if isinstance(request, schema.Quit):
+            if "stubborn" not in sys.argv:
+                stop.set()
+            return schema.Goodbye()
+        return schema.Welcome(schema.API_MAJOR, 0, "fake", "/x", 64)
+with OscServer(Handler(), (TcpListener(0),)) as server:
     print("noise before", flush=True)
     print(json.dumps({"ready": True, "tcp_port": server.port("tcp")}), flush=True)
     stop.wait()
