@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from engine.perception.class_vectors import class_vectors
 from engine.perception.efficientnet import (
     GREY,
     INPUT_PX,
@@ -77,10 +78,9 @@ class EfficientNetImageEncoder:
 
 
 def load_image_encoder(texts: MiniLMTextEncoder, device: str) -> EfficientNetImageEncoder:
-    """Load the classifier and embed its class names; raise `PackageMissing`, `BadCheckpoint`."""
+    """Load the classifier and its class vectors; raise `PackageMissing`, `BadCheckpoint`."""
     names = class_names()
-    vectors = texts.encode_many([f"a photo of a {name}" for name in names])
-    return EfficientNetImageEncoder(load_classifier(device), names, vectors)
+    return EfficientNetImageEncoder(load_classifier(device), names, class_vectors(names, texts))
 
 
 def short_name(name: str) -> str:
