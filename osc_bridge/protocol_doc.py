@@ -6,82 +6,75 @@ With ``--check`` nothing is written; the exit code is 1 when PROTOCOL.md is stal
 from __future__ import annotations
 
 import inspect
+import itertools
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from osc_bridge.conversation import ANSWERS_MAX
+from osc_bridge.control import CONTROL, encode_value
 from osc_bridge.errors import WildtrackError
-from osc_bridge.events import CancelledReply, Done, Event, Fail, Progress
+from osc_bridge.events import CancelledReply, Done, Fail, Progress, Sent, Told
 from osc_bridge.fields import Spec
 from osc_bridge.message import ROOT, Message, Rows, readable, slots
+from osc_bridge.protocol_rules import INTRODUCTION
 from osc_bridge.schema import (
-    API_MAJOR,
-    API_MINOR,
+    NOTICES,
     REQUESTS,
+    ROWS,
+    SCENE_SETTABLE,
     SETTABLE,
+    Notice,
     Request,
     SceneMade,
-    SourceRow,
-    TakeRow,
 )
-from osc_bridge.wire import (
-    BUNDLE_DEPTH_MAX,
-    BUNDLE_MESSAGES_MAX,
-    DATAGRAM_MAX,
-    EARLY_MAX_S,
-    FRAME_MAX,
-    encode_event,
-    encode_request,
-)
+from osc_bridge.wire import encode_event, encode_request
 from presets.files import write_whole
 
 PATH = Path(__file__).with_name("PROTOCOL.md")
 _EXAMPLE_ID = 7
+_EXAMPLE_SEQUENCE = 41
 
-_INTRODUCTION = f"""\
-# The Wildtrack protocol, {API_MAJOR}.{API_MINOR}
-
-<!-- Made by `python -m osc_bridge.protocol_doc` from osc_bridge/schema.py: do not edit. -->
-
-The engine is driven by OSC messages under `{ROOT}`, over UDP or TCP on the loopback interface.
-Audio and pictures never travel: messages name files by their absolute path.
-
-## Rules
-
-- The first argument of each request is its **request id**, an int64 (`h`; `i` is accepted) from 1
-  to 9223372036854775807 that the client chooses. Each request ends in exactly one `{ROOT}/done`,
-  `{ROOT}/fail` or `{ROOT}/cancelled`, which begins with this id and the request's address; long
-  work sends `{ROOT}/progress` before. Answers go to the port that the request came from.
-- Use a new id for each request. An id that is repeated with the same address is not carried out
-  again: it gets the first answer (the last {ANSWERS_MAX} answers of a client are kept; `/hello`
-  forgets them). Repeated with another address, it fails with `BadArguments`. Over UDP, repeat a
-  request that got no answer.
-- An id of 0 and an empty address in a `{ROOT}/fail` mean that the request could not be read so far.
-- Types: integers are sent as `h` or `i`, numbers as `d`, `f`, `i` or `h`, booleans as `T` and `F`
-  or the integers 1 and 0, text as `s` in UTF-8. NaN and infinities are refused. Trailing arguments
-  with a default may be left out. Positions and lengths are samples at 48 kHz.
-- A datagram that the engine sends has at most {DATAGRAM_MAX} bytes; long lists come in pages. What
-  it receives may have {FRAME_MAX} bytes.
-- TCP uses SLIP framing (OSC 1.1, RFC 1055, END on both sides). A client that begins with an int32
-  size (OSC 1.0, as liblo does) is understood and answered in kind.
-- A bundle's messages are carried out in order, each answered by itself; bundles may nest
-  {BUNDLE_DEPTH_MAX} deep and hold {BUNDLE_MESSAGES_MAX} messages. Time tags delay nothing: a bundle
-  due within {EARLY_MAX_S:g} s is carried out at once, a later one is refused with `OutOfRange`.
-- Address patterns (`*`, `?`, `[a-z]`) are not expanded.
-- A session's engine writes its ports to `engine.json` in the session folder:
-  `{{"pid": 4711, "udp_port": 7770, "tcp_port": 7771, "api": "{API_MAJOR}.{API_MINOR}",
-  "host": "127.0.0.1"}}`.
-"""
+Row = tuple[str, ...]
+_ID_ROW: Row = ("`request_id`", "h, i", "1 to 9223372036854775807", "chosen by the client")
+_SEQUENCE_ROW: Row = ("`sequence`", "h", "0 to 9223372036854775807", "one more than the one before")
 
 
 def protocol() -> str:
     """The whole document; the same for the same schema."""
-    parts = [_INTRODUCTION, "## Requests\n"]
-    parts += [_request_section(request) for request in REQUESTS]
-    parts += [_settable_section(), _rows_section(), _events_section(), _errors_section()]
+    parts = [INTRODUCTION, _overview(), *_groups()]
+    parts += [
+        _settable_section("source", "/source/set", SETTABLE),
+        _settable_section("scene", "/scene/set", SCENE_SETTABLE),
+        _control_section(),
+        _rows_section(),
+        _answers_section(),
+        _notices_section(),
+        _errors_section(),
+    ]
     return "\n".join(parts)
+
+
+def _overview() -> str:
+    rows = (
+        (f"`{ROOT}{request.address}`", f"`{request.reply.__name__}`", _summary(request))
+        for request in REQUESTS
+    )
+    return "## All requests\n\n" + _table(("Address", "Ends in", "What it does"), rows)
+
+
+def _groups() -> list[str]:
+    """The requests, by the first part of their address; those of one part are the engine's."""
+    parts = []
+    for name, requests in itertools.groupby(REQUESTS, _group):
+        parts.append(f"## Requests: {name}\n")
+        parts += [_request_section(request) for request in requests]
+    return parts
+
+
+def _group(request: type[Request[Any]]) -> str:
+    first, _, rest = request.address[1:].partition("/")
+    return first if rest or first == "render" else "engine"
 
 
 def _request_section(request: type[Request[Any]]) -> str:
@@ -90,38 +83,58 @@ def _request_section(request: type[Request[Any]]) -> str:
     done = Done(_EXAMPLE_ID, ROOT + request.address, request.reply.example())
     return (
         f"### `{ROOT}{request.address}`\n\n{_prose(request)}\n\n"
-        f"{_fields_table('Argument', request, with_id=True)}\n"
+        f"{_fields_table('Argument', request, _ID_ROW)}\n"
         f"Ends in `{request.reply.__name__}`: {_prose(request.reply)}\n\n"
-        f"{_fields_table('Result', request.reply, with_id=False)}\n"
+        f"{_fields_table('Result', request.reply)}\n"
         f"```\n{example.on_wire(_EXAMPLE_ID)}\n{_escaped(wire)}\n"
-        f"{readable(done.address, done.arguments())}\n```\n"
+        f"{_lines(done)}\n```\n"
     )
 
 
-def _settable_section() -> str:
-    rows = ((f"`{name}`", spec.tags, spec.allowed, spec.doc) for name, spec in SETTABLE.items())
+def _settable_section(what: str, address: str, settable: Mapping[str, Spec]) -> str:
+    rows = ((f"`{name}`", spec.tags, spec.allowed, spec.doc) for name, spec in settable.items())
     table = _table(("Field", "Types", "Allowed", "Meaning"), rows)
-    return f"## Settable fields of a source\n\nFor `{ROOT}/source/set`.\n\n{table}"
+    return f"## Settable fields of a {what}\n\nFor `{ROOT}{address}`.\n\n{table}"
+
+
+def _control_section() -> str:
+    address = f"{CONTROL}alley/s1/gain_db"
+    packet = _escaped(encode_value("alley", "s1", "gain_db", -6.0))
+    return (
+        f"## Control addresses\n\nOne for each settable field of each source, for requests and for "
+        f"what subscribers are told.\n\n```\n{readable(address, [('f', -6.0)])}\n{packet}\n```\n"
+    )
 
 
 def _rows_section() -> str:
     parts = ["## Rows of lists\n"]
-    for row in (SourceRow, TakeRow):
-        table = _fields_table("Column", row, with_id=False)
-        parts.append(f"### {row.__name__}\n\n{_prose(row)}\n\n{table}")
+    for row in ROWS:
+        parts.append(f"### {row.__name__}\n\n{_prose(row)}\n\n{_fields_table('Column', row)}")
     return "\n".join(parts)
 
 
-def _events_section() -> str:
+def _answers_section() -> str:
     done = Done(_EXAMPLE_ID, ROOT + "/scene/new", SceneMade.example())
     plain = [cls.example() for cls in (Fail, CancelledReply, Progress)]
-    sections = [f"### `{Done.address}`\n\n{_prose(Done)}\n\n{_example(done)}"]
+    sections = [f"### `{Done.address}`\n\n{_prose(Done)}\n\n{_block(done)}"]
     sections += [
         f"### `{event.address}`\n\n{_prose(type(event))}\n\n"
-        f"{_fields_table('Argument', type(event), with_id=False)}\n{_example(event)}"
+        f"{_fields_table('Argument', type(event))}\n{_block(event)}"
         for event in plain
     ]
     return "## Answers\n\n" + "\n".join(sections)
+
+
+def _notices_section() -> str:
+    return "## Notices\n\n" + "\n".join(_notice_section(notice) for notice in NOTICES)
+
+
+def _notice_section(notice: type[Notice]) -> str:
+    told = Told(_EXAMPLE_SEQUENCE, notice.example())
+    return (
+        f"### `{told.address}`\n\n{_prose(notice)}\n\n"
+        f"{_fields_table('Argument', notice, _SEQUENCE_ROW)}\n{_block(told)}"
+    )
 
 
 def _errors_section() -> str:
@@ -146,9 +159,8 @@ def _kind(error: type[WildtrackError]) -> str:
     return (inspect.getdoc(base) or "").rstrip(".")
 
 
-def _fields_table(title: str, cls: type[Message], *, with_id: bool) -> str:
-    rows = [("`request_id`", "h, i", "1 to 9223372036854775807", "chosen by the client")]
-    rows = rows if with_id else []
+def _fields_table(title: str, cls: type[Message], *first: Row) -> str:
+    rows = list(first)
     for slot in slots(cls):
         default = "" if not slot.optional else f"; default {_default(cls, slot.name)}"
         rows.append(
@@ -165,10 +177,12 @@ def _allowed(spec: Spec) -> str:
 
 def _default(cls: type[Message], name: str) -> str:
     value = getattr(cls, name)
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
     return '""' if value == "" else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def _table(head: Row, rows: Iterable[Row]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join(
         "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |\n" for cells in lines
@@ -181,9 +195,18 @@ def _prose(cls: type) -> str:
     return doc.split(">>>")[0].strip()
 
 
-def _example(event: Event) -> str:
-    line = readable(event.address, event.arguments())
-    return f"```\n{line}\n{_escaped(encode_event(event))}\n```\n"
+def _summary(cls: type) -> str:
+    """The first paragraph of the docstring, on one line."""
+    return " ".join(_prose(cls).split("\n\n")[0].split())
+
+
+def _block(event: Sent) -> str:
+    return f"```\n{_lines(event)}\n```\n"
+
+
+def _lines(event: Sent) -> str:
+    """What is sent, as a person reads it and as its bytes."""
+    return f"{readable(event.address, event.arguments())}\n{_escaped(encode_event(event))}"
 
 
 def _escaped(data: bytes) -> str:

@@ -122,7 +122,7 @@ LIFETIME_S = Real(
     5.0, 3600.0, "s", "how long the subscription lives without a sign of the client", 60.0
 )
 FRACTION = Real(0.0, 1.0, "", "done so far", 0.5)
-PROGRAM = Text(1, 80, "program and version", "wildtrack 0.1.0")
+PROGRAM = Text(1, 40, "program and version", "wildtrack 0.1.0")
 API_MAJOR_FIELD = Int(0, 1_000_000, "", "API major: must be equal", API_MAJOR, tag="i")
 API_MINOR_FIELD = Int(0, 1_000_000, "", "API minor", API_MINOR, tag="i")
 JOB = Int(1, INT64_MAX, "", "request id of the job", 12)

@@ -17,13 +17,13 @@ from osc_bridge.ranges import (
     COUNT,
     DATAGRAM_MAX,
     DEVICE,
-    DURATION,
     DURATION_MAX,
     DURATION_MIN,
     JOBS_MAX,
     LIFETIME_S,
     MEMORY,
     PROGRAM,
+    SAMPLE_MAX,
     SEQUENCE,
     SOURCES_MAX,
     STEMS_BYTES,
@@ -50,8 +50,12 @@ class Welcome(Result):
     datagram_max: Annotated[
         int, Int(512, 65_536, "bytes", "largest datagram that the engine sends", 1400, "i")
     ] = DATAGRAM_MAX
-    duration_min: Annotated[int, DURATION] = DURATION_MIN
-    duration_max: Annotated[int, DURATION] = DURATION_MAX
+    duration_min: Annotated[
+        int, Int(1, DURATION_MAX, "samples at 48 kHz", "length of the shortest scene", DURATION_MIN)
+    ] = DURATION_MIN
+    duration_max: Annotated[
+        int, Int(1, SAMPLE_MAX, "samples at 48 kHz", "length of the longest scene", DURATION_MAX)
+    ] = DURATION_MAX
     capabilities: Annotated[
         tuple[str, ...], Many(Text(1, 20, "", "undo"), "what it can do", high=32)
     ] = CAPABILITIES
