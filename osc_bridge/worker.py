@@ -31,10 +31,11 @@ class Handler(Protocol):
         InternalError and a trace in the log.
         """
 
-    def edit(self, requests: Sequence[Request[Any]]) -> Sequence[Result | WildtrackError]:
+    def edit(self, replies: Sequence[Reply]) -> Sequence[Result | WildtrackError | None]:
         """The outcome of each of these requests, in their order; all have ``edits``.
 
-        They are answered after this returns; what it raises fails every one of them.
+        They are answered after this returns, but for None, whose reply is kept and ended later;
+        what it raises fails every one of them.
         """
 
 
@@ -79,8 +80,9 @@ class Worker:
             for group in _groups(self._take()):
                 try:
                     self._serve(group)
-                finally:
-                    self._desk.served(group)
+                except Exception:
+                    log.exception("Answers of the handler could not be given.")
+                self._desk.served(group)
 
     def _take(self) -> list[Reply]:
         """What waits now, at most `EDITS_MAX`; waits for the first."""
@@ -98,8 +100,7 @@ class Worker:
         """Answer one request, or several edits."""
         todo = [reply for reply in group if self._is_wanted(reply)]
         if todo and todo[0].request.edits:
-            ends = self._edit(todo)
-            self._desk.finish_all(list(zip(todo, ends, strict=True)))
+            self._desk.finish_all(self._edit(todo))
         elif todo:
             self._answer(todo[0])
 
@@ -121,13 +122,17 @@ class Worker:
             if result is not None:
                 reply.done(result)
 
-    def _edit(self, replies: list[Reply]) -> list[End]:
+    def _edit(self, replies: list[Reply]) -> list[tuple[Reply, End]]:
         try:
-            outcomes = self._handler.edit([reply.request for reply in replies])
-            return [reply.end_of(outcome) for reply, outcome in zip(replies, outcomes, strict=True)]
+            outcomes = self._handler.edit(replies)
+            return [
+                (reply, reply.end_of(outcome))
+                for reply, outcome in zip(replies, outcomes, strict=True)
+                if outcome is not None
+            ]
         except (Exception, SystemExit) as error:
             told = _told(replies[0].address, error)
-            return [reply.end_of(told) for reply in replies]
+            return [(reply, reply.end_of(told)) for reply in replies]
 
 
 def ending() -> EngineUnreachable:

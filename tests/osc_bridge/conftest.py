@@ -64,8 +64,9 @@ class FakeEngine:
     release: threading.Event = field(default_factory=threading.Event)
     rows: list[SourceRow] = field(default_factory=list)
 
-    def edit(self, requests: Sequence[Request[Any]]) -> list[Result | WildtrackError]:
-        self.batches.append(list(requests))
+    def edit(self, replies: Sequence[Reply]) -> list[Result | WildtrackError]:
+        requests = [reply.request for reply in replies]
+        self.batches.append(requests)
         self.seen += requests
         return [self._edited(request) for request in requests]
 

@@ -38,8 +38,8 @@ class Greeter:
 
     __call__ = answer
 
-    def edit(self, requests: Sequence[Request[Any]]) -> Sequence[Result | WildtrackError]:
-        raise AssertionError(requests)
+    def edit(self, replies: Sequence[Reply]) -> Sequence[Result | WildtrackError]:
+        raise AssertionError(replies)
 
 
 @pytest.fixture(autouse=True)

@@ -121,8 +121,8 @@ class FakeEngine:
         self.cancelled = threading.Event()
         self.holds_render = False
 
-    def edit(self, requests: Sequence[Any]) -> list[Any]:
-        return [self.answer(request, None) for request in requests]
+    def edit(self, replies: Sequence[Reply]) -> list[Any]:
+        return [self.answer(reply.request, None) for reply in replies]
 
     def answer(self, request: Any, reply: Reply | None) -> Any:
         match request:
