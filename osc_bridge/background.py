@@ -27,7 +27,8 @@ class Background:
 
     def wake(self) -> None:
         """Run the tasks soon; from any thread."""
-        self._woken.set()
+        if not self._woken.is_set():
+            self._woken.set()
 
     def close(self) -> None:
         """Run the tasks a last time and stop; from any thread, also its own."""

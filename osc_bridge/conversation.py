@@ -17,7 +17,7 @@ from osc_bridge.wire import is_end
 
 ANSWERS_MAX = 64
 """Answers remembered for each client."""
-CLIENTS_MAX = 128
+CLIENTS_MAX = 512
 """Clients whose answers are remembered; one with open requests is never forgotten."""
 OPEN_MAX = 16_384
 """Open requests of all clients together."""
@@ -86,13 +86,17 @@ class ServerConversation(Generic[Token]):
         return book is not None and request_id in book.open
 
     def finish(self, client: Hashable, request_id: int, packet: bytes) -> bool:
-        """Record the end of a request, as it is on the wire; False if it had one already."""
+        """Record the end of a request, as it is on the wire; False if it had one already.
+
+        The end of a negative id, which the server gave, is not remembered.
+        """
         book = self._clients.get(client)
         if book is None or request_id not in book.open:
             return False
         address, _ = book.open.pop(request_id)
         self._open_count -= 1
-        book.answers[request_id] = (address, packet)
+        if request_id > 0:
+            book.answers[request_id] = (address, packet)
         if len(book.answers) > ANSWERS_MAX:
             book.answers.popitem(last=False)
         if book.is_gone and not book.open:

@@ -94,23 +94,21 @@ class Hub:
             self._expire()
             return set(self._subscribers)
 
-    def tell(self, notice: Notice) -> None:
-        """Number a notice and queue it for all who subscribe now."""
+    def tell(self, notice: Notice) -> bool:
+        """Number a notice and queue it for all who subscribe now; False if nobody does."""
         with self._lock:
             self._sequence += 1
-            if not self._subscribers:
-                return
-            self._notices.append(Told(self._sequence, notice))
+            if self._subscribers:
+                self._notices.append(Told(self._sequence, notice))
+            return bool(self._subscribers)
 
-    def tell_value(self, scene: str, source: str, field: str, value: Value) -> None:
-        """Queue the value that a setting has now; a newer one replaces one that waits."""
+    def tell_value(self, scene: str, source: str, field: str, value: Value) -> bool:
+        """Queue the value that a setting has now, instead of an older one; False if for nobody."""
         setting = (scene, source, field)
         with self._lock:
-            if not self._subscribers or (
-                len(self._values) >= VALUES_MAX and setting not in self._values
-            ):
-                return
-            self._values[setting] = value
+            if self._subscribers and (setting in self._values or len(self._values) < VALUES_MAX):
+                self._values[setting] = value
+            return bool(self._subscribers)
 
     def flush(self) -> float | None:
         """Send what waits; returns in how many seconds the next subscription ends."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
 from collections.abc import Hashable, Sequence
 
-from osc_bridge.conversation import CLIENT_OPEN_MAX, OPEN_MAX, Begun, ServerConversation
-from osc_bridge.errors import OutOfRange, QueueFull
+from osc_bridge.conversation import Begun, ServerConversation
+from osc_bridge.errors import OutOfRange
 from osc_bridge.events import End, Event, Fail, Progress
 from osc_bridge.pressure import Pressure
 from osc_bridge.reply import Reply
@@ -33,6 +34,7 @@ class Ledger:
         self._pressure = Pressure()
         self._syncs = Syncs()
         self._report_s = 0.0
+        self._control_keys = itertools.count(-1, -1)
         self._closing = False
 
     def close(self) -> bool:
@@ -52,39 +54,15 @@ class Ledger:
         with self.lock:
             if self._closing:
                 raise ending()
-            begun = self._conversation.begin(
-                reply.client, reply.request_id, reply.address, reply, now_s
-            )
+            if not reply.request_id:
+                reply.key = next(self._control_keys)
+            begun = self._conversation.begin(reply.client, reply.key, reply.address, reply, now_s)
             if begun.is_new:
                 if isinstance(reply.request, Hello):
                     self._conversation.restart(reply.client, reply.request.client)
-                if is_for_handler:
-                    self._press(reply)
+                if is_for_handler and self._pressure.add(reply.client):
+                    reply.peer.hold()  # under the lock: a hold must not overtake its release
         return begun
-
-    def begin_control(self, reply: Reply) -> None:
-        """Note the arrival of a control message, which has no id.
-
-        Raises:
-            QueueFull: too many wait.
-            EngineUnreachable: the engine is ending.
-        """
-        with self.lock:
-            if self._closing:
-                raise ending()
-            waiting, total = self._pressure.count(reply.client), self._pressure.total
-            if waiting >= CLIENT_OPEN_MAX or total >= OPEN_MAX:
-                raise QueueFull(
-                    f"{waiting} messages of this client and {total} in all wait: at most "
-                    f"{CLIENT_OPEN_MAX} of a client and {OPEN_MAX} in all are allowed; send fewer "
-                    "a second."
-                )
-            self._press(reply)
-
-    def _press(self, reply: Reply) -> None:
-        """Count one more for the handler; the lock keeps a hold from overtaking its release."""
-        if self._pressure.add(reply.client):
-            reply.peer.hold()
 
     def forget(self, client: Hashable) -> None:
         """Drop a client that is gone, when its open requests have ended."""
@@ -108,7 +86,7 @@ class Ledger:
             QueueFull: too many syncs wait.
         """
         with self.lock:
-            before = self._conversation.count_before(sync.client, sync.request_id)
+            before = self._conversation.count_before(sync.client, sync.key)
             if before:
                 self._syncs.add(sync, before)
         return before > 0
@@ -123,7 +101,7 @@ class Ledger:
         self._report_s = now_s + PERIOD_S
         with self.lock:
             waiting = [
-                (sync, before, self._conversation.count_before(sync.client, sync.request_id))
+                (sync, before, self._conversation.count_before(sync.client, sync.key))
                 for sync, before in self._syncs.waiting()
             ]
         for sync, before, left in waiting:
@@ -138,12 +116,11 @@ class Ledger:
     def finish_all(self, ends: Sequence[tuple[Reply, End]]) -> int:
         """Record and send ends; returns how many requests had none so far.
 
-        A control message (id 0) is told of failure only.
+        A control message (id 0) is answered by a fail only.
         """
         packets = [
-            (reply, _encoded(end))
+            (reply, _encoded(end) if reply.request_id or isinstance(end, Fail) else b"")
             for reply, end in ends
-            if reply.request_id or isinstance(end, Fail)
         ]
         with self.lock:
             first = [pair for pair in packets if self._record(*pair)]
@@ -155,11 +132,9 @@ class Ledger:
         return len(first)
 
     def _record(self, reply: Reply, packet: bytes) -> bool:
-        if not reply.request_id:
-            return True
         if self._syncs and isinstance(reply.request, Sync):
             self._syncs.remove(reply)
-        return self._conversation.finish(reply.client, reply.request_id, packet)
+        return self._conversation.finish(reply.client, reply.key, packet)
 
     def _due_syncs(self, clients: set[Hashable]) -> list[Reply]:
         due = (self._syncs.due(client, self._conversation.oldest(client)) for client in clients)
@@ -175,7 +150,7 @@ class Ledger:
     def report(self, reply: Reply, progress: Progress) -> None:
         """Send progress of a request that is open."""
         with self.lock:
-            is_open = self._conversation.is_open(reply.client, reply.request_id)
+            is_open = self._conversation.is_open(reply.client, reply.key)
         if is_open:
             send(reply.peer, progress)
 
@@ -192,13 +167,16 @@ class Ledger:
     def post(self, reply: Reply, packet: bytes) -> None:
         """Send an end; one that the transport does not carry becomes a fail that says so."""
         try:
-            reply.peer.send(packet)
+            if packet:
+                reply.peer.send(packet)
         except OutOfRange as error:
             send(reply.peer, Fail.of(reply.request_id, reply.address, error))
+        except Exception:
+            log.exception("An answer to %s could not be sent.", reply.address)
 
 
 def send(peer: Peer, event: Fail | Progress) -> None:
-    """Send an event that no request waits for; what cannot be sent is logged."""
+    """Send an event that ends no open request; what cannot be sent is logged."""
     try:
         peer.send(_encoded(event))
     except Exception:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 HOLD_AT = 512
-"""A client with this many requests that wait is held."""
-RELEASE_BELOW = 256
-"""A held client with fewer requests that wait is read again."""
+"""A client with this many requests that wait is held until half of them are done."""
+CROWDED_AT = 8192
+"""With this many of all clients together, each is held at a sixteenth of `HOLD_AT`."""
 
 
 class Pressure:
@@ -20,15 +20,14 @@ class Pressure:
     def __init__(self) -> None:
         self._waiting: dict[Hashable, int] = {}
         self._held: set[Hashable] = set()
-        self.total = 0
-        """Of all clients together."""
+        self._total = 0
 
     def add(self, client: Hashable) -> bool:
         """Note one more that waits; True if the client must be held from now on."""
         count = self._waiting.get(client, 0) + 1
         self._waiting[client] = count
-        self.total += 1
-        if count < HOLD_AT or client in self._held:
+        self._total += 1
+        if count < self._limit or client in self._held:
             return False
         self._held.add(client)
         return True
@@ -36,16 +35,16 @@ class Pressure:
     def remove(self, client: Hashable) -> bool:
         """Note one fewer that waits; True if the client must be released."""
         count = self._waiting[client] - 1
-        self.total -= 1
+        self._total -= 1
         if count:
             self._waiting[client] = count
         else:
             del self._waiting[client]
-        if count >= RELEASE_BELOW or client not in self._held:
+        if 2 * count >= self._limit or client not in self._held:
             return False
         self._held.remove(client)
         return True
 
-    def count(self, client: Hashable) -> int:
-        """How many requests of the client wait."""
-        return self._waiting.get(client, 0)
+    @property
+    def _limit(self) -> int:
+        return HOLD_AT if self._total < CROWDED_AT else HOLD_AT // 16

@@ -40,6 +40,7 @@ class Reply:
         "address",
         "cancel_requested",
         "client",
+        "key",
         "peer",
         "request",
         "request_id",
@@ -51,6 +52,8 @@ class Reply:
         self.peer = peer
         self.client = peer.key
         self.request_id = request_id
+        self.key = request_id
+        """Names the request among those of its client, also a control message, whose id is 0."""
         self.address = address
         self.request = request
         self.cancel_requested = False

@@ -117,13 +117,13 @@ class OscServer:
 
     def tell(self, notice: Notice) -> None:
         """Tell all who subscribe; from any thread, returns at once."""
-        self._hub.tell(notice)
-        self._background.wake()
+        if self._hub.tell(notice):
+            self._background.wake()
 
     def tell_value(self, scene: str, source: str, field: str, value: Value) -> None:
         """Tell all who subscribe the value that a setting has now, at its control address."""
-        self._hub.tell_value(scene, source, field, value)
-        self._background.wake()
+        if self._hub.tell_value(scene, source, field, value):
+            self._background.wake()
 
     @property
     def clients(self) -> int:
@@ -170,6 +170,10 @@ class OscServer:
             self._admit(peer, incoming, time.monotonic())
         except WildtrackError as error:
             send(peer, Fail.of(incoming.request_id, incoming.address, error))
+        except Exception as error:
+            log.exception("%s could not be taken.", incoming.address)
+            told = defect(incoming.address, error)
+            send(peer, Fail.of(incoming.request_id, incoming.address, told))
 
     def _admit(self, peer: Peer, incoming: Incoming, now_s: float) -> None:
         request = incoming.request
@@ -180,10 +184,6 @@ class OscServer:
             raise request
         _check_api(request)
         reply = Reply(self._ledger, peer, incoming.request_id, incoming.address, request)
-        if not incoming.request_id:
-            self._ledger.begin_control(reply)
-            self._worker.put(reply)
-            return
         own = self._own.get(type(request))
         begun = self._ledger.begin(reply, now_s, is_for_handler=own is None)
         if begun.answer is not None:
