@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from engine.scene import limits, model
@@ -20,7 +19,7 @@ from engine.scene.edits import (
     SetSceneField,
     Split,
 )
-from engine.scene.model import Scene, Source
+from engine.scene.model import Scene, Source, altered
 from osc_bridge.errors import BadArguments, OutOfRange, WrongKind
 
 
@@ -55,7 +54,7 @@ def _set(scene: Scene, edit: SetField) -> Scene:
     if edit.field == "text" and old.label == label_of(old.text):
         change["label"] = label_of(str(value))
     sources = list(scene.sources)
-    sources[index] = replace(old, **change)
+    sources[index] = altered(old, **change)
     return _after(scene, tuple(sources))
 
 
@@ -64,7 +63,7 @@ def _set_scene(scene: Scene, edit: SetSceneField) -> Scene:
     if getattr(scene, edit.field) == value:
         return scene
     change: dict[str, Any] = {edit.field: value}
-    changed = replace(scene, revision=scene.revision + 1, **change)
+    changed = altered(scene, revision=scene.revision + 1, **change)
     limits.require_starts(changed.sources, changed.duration_samples)
     return changed
 
@@ -74,7 +73,7 @@ def _add(scene: Scene, edit: AddSources) -> Scene:
     limits.require_numbers(scene, len(edit.sources))
     first = scene.next_source
     added = tuple(_source(scene, first + index, new) for index, new in enumerate(edit.sources))
-    return replace(
+    return altered(
         scene,
         sources=scene.sources + added,
         next_source=first + len(added),
@@ -92,7 +91,7 @@ def _set_box(scene: Scene, edit: SetBox) -> Scene:
         )
     if old.box == edit.box:
         return scene
-    new = replace(old, kind="region", box=edit.box)
+    new = altered(old, kind="region", box=edit.box)
     limits.check_parts(new.id, new)
     return _after(scene, _with(scene.sources, index, new))
 
@@ -104,9 +103,9 @@ def _split(scene: Scene, edit: Split) -> Scene:
     number = scene.next_source
     first = _remade(old, edit.parts[0])
     seed = model.source_seed(scene.seed, number)
-    second = _remade(replace(old, id=f"s{number}", seed=seed), edit.parts[1])
+    second = _remade(altered(old, id=f"s{number}", seed=seed), edit.parts[1])
     sources = _with(scene.sources, index, first, second)
-    return replace(scene, sources=sources, next_source=number + 1, revision=scene.revision + 1)
+    return altered(scene, sources=sources, next_source=number + 1, revision=scene.revision + 1)
 
 
 def _merge(scene: Scene, edit: Merge) -> Scene:
@@ -152,7 +151,7 @@ def _remade(source: Source, made_of: NewSource) -> Source:
     if made_of.kind == "text":
         limits.require_words(made_of.text)
     limits.check_parts(source.id, made_of)
-    return replace(
+    return altered(
         source,
         kind=made_of.kind,
         label=limits.clean_text(made_of.label, "A label", model.MAX_NAME_CHARACTERS),
@@ -175,7 +174,7 @@ def _with(sources: tuple[Source, ...], index: int, *new: Source) -> tuple[Source
 
 
 def _after(scene: Scene, sources: tuple[Source, ...]) -> Scene:
-    return replace(scene, sources=sources, revision=scene.revision + 1)
+    return altered(scene, sources=sources, revision=scene.revision + 1)
 
 
 _APPLY: Mapping[type[Change], Callable[[Scene, Any], Scene]] = {

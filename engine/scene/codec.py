@@ -113,8 +113,20 @@ def with_durations(sources: Any) -> Any:
 
 def edit_to_json(edit: Edit, revision: int, time_ms: int) -> str:
     """Return one line of a journal: the edit, when it was made and the revision it leads to."""
+    if isinstance(edit, SetField):
+        return _set_to_json(edit, revision, time_ms)
     line = {"revision": revision, "time": time_ms, "edit": _NAMES[type(edit)], "data": edit}
     return strict.to_json(line)
+
+
+def _set_to_json(edit: SetField, revision: int, time_ms: int) -> str:
+    """The same for the edit that comes thousands of times a second."""
+    value = edit.value
+    is_number = type(value) is float or type(value) is int
+    return (
+        f'{{"revision":{revision},"time":{time_ms},"edit":"set","data":{{"source":"{edit.source}",'
+        f'"field":"{edit.field}","value":{value if is_number else strict.to_json(value)}}}}}'
+    )
 
 
 def edit_from_json(text: str | bytes) -> tuple[Edit, int, int | None]:

@@ -7,11 +7,11 @@ never take back which ids were used.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from engine.scene import applying
 from engine.scene.edits import Edit, NewScene, Redo, SetField, Undo
-from engine.scene.model import Scene
+from engine.scene.model import Scene, altered
 from engine.scene.wording import said
 from osc_bridge.errors import BadArguments, NothingToUndo
 
@@ -127,7 +127,7 @@ def _redone(now: Timeline) -> Timeline:
 
 
 def _back_to(step: Step, now: Scene) -> Scene:
-    return replace(step.scene, revision=now.revision + 1, next_source=now.next_source)
+    return altered(step.scene, revision=now.revision + 1, next_source=now.next_source)
 
 
 def _put(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:

@@ -17,6 +17,12 @@ T = TypeVar("T")
 MAX_ITEMS = 20_000
 """The longest list inside a dataclass; a scene's own limits are lower, and checked later."""
 
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
+
+
+_decoder = json.JSONDecoder(parse_constant=_no_constant)
 _encoder = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"), default=vars
 )
@@ -30,7 +36,7 @@ def to_json(value: Any) -> str:
 def parse(text: str | bytes) -> Any:
     """Return what the JSON says, or raise BadSession; NaN and Infinity are refused."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return _decoder.decode(text if isinstance(text, str) else text.decode())
     except (ValueError, RecursionError) as error:
         raise BadSession(f"It is not valid JSON ({str(error)[:80]}).") from error
 
@@ -94,7 +100,3 @@ def _float(value: int, where: str) -> float:
         return float(value)
     except OverflowError as error:
         raise BadSession(f"{where} is a number of too many digits.") from error
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
