@@ -64,11 +64,12 @@ class Perceiver:
         from engine.cmss import SourceEmbedding  # noqa: PLC0415
 
         found = []
+        count = len(scene.sources)
         for number, source in enumerate(scene.sources, start=1):
-            vector = self._source(source)
+            vector = self._source(source, _staying(on_step, number - 1, count))
             modality: Modality = "clap" if source.kind == "audio" else "clip"
             found.append(SourceEmbedding(modality, vector, source.weight))
-            on_step(number, len(scene.sources))
+            on_step(number, count)
         return found
 
     def frame(self, scene: Scene, on_step: StepCallback = no_steps) -> Tensor | None:
@@ -79,21 +80,23 @@ class Perceiver:
         on_step(1, 1)
         return vector
 
-    def _source(self, source: Source) -> Tensor:
+    def _source(self, source: Source, on_part: StepCallback) -> Tensor:
         if source.kind == "text":
             return self._text(source.text)
         if source.kind == "audio":
-            return self._audio(source.media)
+            return self._audio(source.media, on_part)
         return self._image(source.media, source.box)
 
     def _text(self, text: str) -> Tensor:
         return self._known(("text", text, None), lambda: self._pack.texts.encode([text]))
 
-    def _audio(self, media: str) -> Tensor:
+    def _audio(self, media: str, on_part: StepCallback) -> Tensor:
         def encode() -> Tensor:
             encoder = self._pack.audio
             path = self._session / media
-            return encoder.encode([load_audio(path, encoder.sample_rate, (self._session,))])
+            wave = load_audio(path, encoder.sample_rate, (self._session,))
+            on_part(0, 1)
+            return encoder.encode([wave], on_part)
 
         return self._known(("audio", media, None), encode)
 
@@ -112,3 +115,8 @@ class Perceiver:
             vector = encode()[0]
             self._cache.put(key, vector)
         return vector
+
+
+def _staying(on_step: StepCallback, step: int, of: int) -> StepCallback:
+    """Return a callback that reports the same step each time: within it, work can be stopped."""
+    return lambda _step, _of: on_step(step, of)

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.perception.mel import MEL, log_mel
+from engine.steps import StepCallback, no_steps
 
 SEGMENT_FRAMES = 172  # 2 s: what the network saw in training
 SEGMENT_HOP = 86
+SEGMENTS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -90,25 +92,33 @@ class MelAudioEncoder:
         self._device = device
 
     @torch.inference_mode()
-    def encode(self, waves: Sequence[NDArray[np.float32]]) -> Tensor:
+    def encode(
+        self, waves: Sequence[NDArray[np.float32]], on_step: StepCallback = no_steps
+    ) -> Tensor:
         """Return (B, dim), unit length; each wave is mono (T,) at ``sample_rate``.
 
         Level does not matter: a wave is scaled to peak 0.9, as in training. One that is longer
-        than 2 s is embedded as the mean of its overlapping 2 s segments.
+        than 2 s is embedded as the mean of its overlapping 2 s segments. ``on_step`` is called
+        about once for half a minute of sound; what it raises ends the work.
         """
-        return torch.stack([self._encode_one(wave) for wave in waves])
+        return torch.stack([self._encode_one(wave, on_step) for wave in waves])
 
-    def _encode_one(self, wave: NDArray[np.float32]) -> Tensor:
+    def _encode_one(self, wave: NDArray[np.float32], on_step: StepCallback) -> Tensor:
         peak = float(np.abs(wave).max(initial=0.0))
         scaled = torch.from_numpy(wave * (0.9 / peak) if peak > 0 else wave)
-        picture = log_mel(scaled.to(self._device))
-        return embed_picture(self._net, picture)
+        picture = log_mel(scaled.to(self._device), on_step=on_step)
+        return embed_picture(self._net, picture, on_step)
 
 
-def embed_picture(net: AudioNet, picture: Tensor) -> Tensor:
+def embed_picture(net: AudioNet, picture: Tensor, on_step: StepCallback = no_steps) -> Tensor:
     """Return the unit embedding (dim,) of one log-mel picture (mels, T) of any length."""
-    rows = functional.normalize(net(*segments(picture)), dim=-1)
-    return functional.normalize(rows.mean(0), dim=-1)
+    cut, frames = segments(picture)
+    rows = []
+    for first in range(0, len(cut), SEGMENTS_AT_ONCE):
+        part = slice(first, first + SEGMENTS_AT_ONCE)
+        rows.append(functional.normalize(net(cut[part], frames[part]), dim=-1))
+        on_step(len(rows), -(-len(cut) // SEGMENTS_AT_ONCE))
+    return functional.normalize(torch.cat(rows).mean(0), dim=-1)
 
 
 def segments(picture: Tensor) -> tuple[Tensor, Tensor]:

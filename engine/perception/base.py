@@ -60,8 +60,13 @@ class AudioEncoder(Protocol):
     @property
     def sample_rate(self) -> int: ...
 
-    def encode(self, waves: Sequence[NDArray[np.float32]]) -> Tensor:
-        """Return (B, clap_dim) float32 unit rows for (T,) mono waves at ``sample_rate`` Hz."""
+    def encode(
+        self, waves: Sequence[NDArray[np.float32]], on_step: StepCallback = no_steps
+    ) -> Tensor:
+        """Return (B, clap_dim) float32 unit rows for (T,) mono waves at ``sample_rate`` Hz.
+
+        ``on_step`` is called after each part of a long wave and may raise Cancelled.
+        """
         ...
 
 

@@ -15,6 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.steps import StepCallback, no_steps
+
+BLOCK_FRAMES = 2048
+"""About 24 s."""
+
 
 @dataclass(frozen=True)
 class MelSettings:
@@ -66,22 +71,34 @@ def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(mel < 15, mel * 200 / 3, 1000 * 6.4 ** ((mel - 15) / 27))
 
 
-def magnitudes(wave: Tensor, settings: MelSettings = MEL) -> Tensor:
-    """Return STFT magnitudes (bins, frames) of a mono wave (T,), ``frames(T)`` frames."""
-    frames = settings.frames(wave.shape[-1])
-    padded = torch.nn.functional.pad(wave, (0, frames * settings.hop - wave.shape[-1]))
+def log_mel(wave: Tensor, settings: MelSettings = MEL, on_step: StepCallback = no_steps) -> Tensor:
+    """Return the log-mel picture (mels, frames), in nat, of a mono wave (T,) at the sample rate.
+
+    Each ``BLOCK_FRAMES`` frames are a step, so that memory stays small and long sounds can be
+    stopped.
+    """
+    frames, half = settings.frames(wave.shape[-1]), settings.window // 2
+    end = frames * settings.hop - wave.shape[-1]
+    padded = torch.nn.functional.pad(wave, (half, end + half))
+    starts = range(0, frames, BLOCK_FRAMES)
+    blocks = []
+    for step, start in enumerate(starts, start=1):
+        last = min(start + BLOCK_FRAMES, frames) - 1
+        part = padded[start * settings.hop : last * settings.hop + settings.window]
+        blocks.append(_log_mel(part, settings))
+        on_step(step, len(starts))
+    return torch.cat(blocks, dim=1)
+
+
+def _log_mel(part: Tensor, settings: MelSettings) -> Tensor:
+    """Return (mels, frames) of the frames that lie whole in ``part``."""
     spectrum = torch.stft(
-        padded,
+        part,
         settings.window,
         settings.hop,
-        window=torch.hann_window(settings.window, device=wave.device),
-        pad_mode="constant",
+        window=torch.hann_window(settings.window, device=part.device),
+        center=False,
         return_complex=True,
     )
-    return spectrum[..., :frames].abs()
-
-
-def log_mel(wave: Tensor, settings: MelSettings = MEL) -> Tensor:
-    """Return the log-mel picture (mels, frames), in nat, of a mono wave (T,) at the sample rate."""
-    mels = filterbank(settings).to(wave.device) @ magnitudes(wave, settings)
+    mels = filterbank(settings).to(part.device) @ spectrum.abs()
     return mels.clamp(min=settings.floor).log()
