@@ -63,7 +63,7 @@ class ToyAudio:
     dim = CLAP_DIM
     sample_rate = 16_000
 
-    def encode(self, waves: Sequence[np.ndarray]) -> Tensor:
+    def encode(self, waves: Sequence[np.ndarray], on_step: StepCallback = no_steps) -> Tensor:
         return torch.cat([toy_vector(wave.tobytes(), CLAP_DIM) for wave in waves])
 
 
