@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import socket
 import threading
@@ -45,39 +44,6 @@ def test_a_closed_port_is_free_again(make: Any, fake_engine: Any) -> None:
             client.ping()
         assert server.port(listener.name) == listener.port
     make(listener.port).close()
-
-
-@pytest.mark.parametrize("make", LISTENERS)
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "example.org", "", "::"])
-def test_only_loopback_is_served(make: Any, host: str) -> None:
-    with pytest.raises(OutOfRange, match="loopback"):
-        make(0, host)
-
-
-@pytest.mark.parametrize("make", [*LISTENERS, UdpLink, TcpLink])
-@pytest.mark.parametrize("port", [-1, 65_536])
-def test_a_port_has_a_range(make: Any, port: int) -> None:
-    with pytest.raises(OutOfRange, match="0 to 65535"):
-        make(port)
-
-
-def loopback_hosts() -> list[str]:
-    """The loopback addresses of this machine: IPv6 may be switched off."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as sock:
-        sock.bind(("::1", 0))
-        return ["127.0.0.1", "localhost", "::1"]
-    return ["127.0.0.1", "localhost"]
-
-
-@pytest.mark.parametrize("make", LISTENERS)
-@pytest.mark.parametrize("host", loopback_hosts())
-def test_every_loopback_address_is_served(make: Any, host: str, fake_engine: Any) -> None:
-    listener = make(0, host)
-    with (
-        OscServer(fake_engine, [listener]),
-        Client.connect(listener.port, host, listener.name, timeout_s=WAIT_S) as client,
-    ):
-        assert client.ping(WAIT_S).uptime_s >= 0
 
 
 def test_udp_answers_each_sender_at_its_own_port(fake_engine: Any) -> None:
@@ -218,4 +184,44 @@ def test_connections_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
         socket.create_connection(address, WAIT_S) as two,
     ):
         assert two.recv(1) == b""
+    listener.close()
+
+
+@pytest.mark.parametrize("make", LISTENERS)
+def test_another_interface_is_served_behind_a_token(make: Any) -> None:
+    with pytest.raises(OutOfRange, match="--bind"):
+        make(0, "0.0.0.0")
+    listener, watch = make(0, "0.0.0.0", needs_token=True), Watch()
+    listener.start(watch)
+    link = (UdpLink if listener.name == "udp" else TcpLink)(listener.port)
+    link.send(b"/a\0\0")
+    peer = watch.peers.get(timeout=WAIT_S)
+    assert (peer.needs_token, peer.host) == (True, "127.0.0.1")
+    link.close()
+    listener.close()
+
+
+def test_answers_of_many_threads_leave_whole_and_once() -> None:
+    listener, watch = TcpListener(), Watch()
+    listener.start(watch)
+    with socket.create_connection(("127.0.0.1", listener.port), WAIT_S) as sock:
+        sock.sendall(SlipFraming().frame(b"/a"))
+        peer = watch.peers.get(timeout=WAIT_S)
+
+        def send(thread: int) -> None:
+            for number in range(500):
+                peer.send(b"%d.%d" % (thread, number))
+
+        threads = [threading.Thread(target=send, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        framing = SlipFraming()
+        answers: list[Any] = []
+        while len(answers) < 2000:
+            answers += framing.feed(sock.recv(1 << 16))
+        for thread in threads:
+            thread.join()
+    for number in range(4):
+        own = [a for a in answers if a.startswith(b"%d." % number)]
+        assert own == [b"%d.%d" % (number, i) for i in range(500)]
     listener.close()

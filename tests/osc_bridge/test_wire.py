@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from osc_bridge.errors import (
     UnknownAddress,
     WildtrackError,
 )
-from osc_bridge.events import ERRORS_BY_CODE, CancelledReply, Done, Fail, Progress, one_line
+from osc_bridge.events import ERRORS_BY_CODE, CancelledReply, Done, Fail, Progress, Told, one_line
 from osc_bridge.fields import (
     PATH_MAX_BYTES,
     AnyValue,
@@ -29,24 +28,22 @@ from osc_bridge.fields import (
     Many,
     Pattern,
     Real,
+    ShortText,
     Spec,
     Text,
 )
-from osc_bridge.message import ROOT, Message, Rows, slots
-from osc_bridge.schema import REQUESTS, SETTABLE, Ping, Request, SetSource, SourceChanged
+from osc_bridge.message import ROOT, Rows, slots
+from osc_bridge.messages.base import Setting
+from osc_bridge.schema import NOTICES, REQUESTS, Notice, Ping, Request, SetSource
 from osc_bridge.wire import (
-    BUNDLE_DEPTH_MAX,
     DATAGRAM_MAX,
-    FRAME_MAX,
     encode,
     encode_event,
     encode_request,
     read_event,
     read_request,
-    unpack,
 )
 
-NOW_S = 1_800_000_000.0
 PLAIN = st.characters(exclude_categories=("Cc", "Cs"))
 
 
@@ -62,22 +59,27 @@ def values_of(spec: Spec) -> st.SearchStrategy[Any]:
             short = st.text(PLAIN, min_size=spec.low, max_size=12)
             longest = st.just("\N{DOG FACE}" * spec.high)
             return (short | longest).filter(lambda t: not spec.low or t.strip())
+        case ShortText():
+            return st.text(PLAIN, max_size=12) | st.just("\N{DOG FACE}" * spec.high)
         case Pattern():
-            return st.text("Aaz019", min_size=1, max_size=16)
+            return st.from_regex(spec.regex, fullmatch=True)
         case Choice():
             return st.sampled_from(spec.words)
         case FilePath():
             return st.text(PLAIN, min_size=1, max_size=20) | st.just("/" * PATH_MAX_BYTES)
         case Many():
-            return st.lists(values_of(spec.item), max_size=4).map(tuple)
+            few = max(spec.low, 4)
+            return st.lists(values_of(spec.item), min_size=spec.low, max_size=few, unique=True).map(
+                tuple
+            )
         case Rows():
             return st.lists(messages_of(spec.row), max_size=3).map(tuple)
     raise AssertionError(spec)
 
 
 def messages_of(cls: type[Any]) -> st.SearchStrategy[Any]:
-    if cls in (SetSource, SourceChanged):
-        return settings_of(cls)
+    if issubclass(cls, Setting):
+        return st.sampled_from(sorted(cls.settable)).flatmap(lambda name: settings_of(cls, name))
     fields = {slot.name: values_of(slot.spec) for slot in slots(cls)}
     if "y1" in fields:
         low, high = st.integers(0, 500), st.integers(501, 60_000)
@@ -85,12 +87,9 @@ def messages_of(cls: type[Any]) -> st.SearchStrategy[Any]:
     return st.builds(cls, **fields)
 
 
-def settings_of(cls: type[Any]) -> st.SearchStrategy[Any]:
-    def with_value(name: str) -> st.SearchStrategy[Any]:
-        ident = values_of(slots(cls)[0].spec)
-        return st.builds(cls, ident, ident, st.just(name), values_of(SETTABLE[name]))
-
-    return st.sampled_from(sorted(SETTABLE)).flatmap(with_value)
+def settings_of(cls: type[Setting], name: str) -> st.SearchStrategy[Any]:
+    others = {s.name: values_of(s.spec) for s in slots(cls) if s.name not in ("field", "value")}
+    return st.builds(cls, **others, field=st.just(name), value=values_of(cls.settable[name]))
 
 
 IDS = st.integers(1, 2**63 - 1)
@@ -115,6 +114,18 @@ def test_every_result_survives_the_wire(cls: type[Request[Any]]) -> None:
     def holds(request_id: int, result: Any) -> None:
         done = Done(request_id, ROOT + cls.address, result)
         assert read_event(encode_event(done)) == done
+
+    holds()
+
+
+@pytest.mark.parametrize("cls", NOTICES)
+def test_every_notice_survives_the_wire(cls: type[Notice]) -> None:
+    @settings(max_examples=20)
+    @given(IDS, messages_of(cls))
+    def holds(sequence: int, notice: Notice) -> None:
+        data = encode_event(Told(sequence, notice))
+        assert read_event(data) == Told(sequence, notice)
+        assert len(data) <= DATAGRAM_MAX
 
     holds()
 
@@ -210,84 +221,6 @@ def test_any_number_type_serves_where_a_number_is_declared(tag: str) -> None:
     head = [("i", 7), ("s", "a"), ("s", "s1"), ("s", "gain_db")]
     incoming = read_request(message("/wildtrack/source/set", *head, (tag, -6)))
     assert incoming.request == SetSource("a", "s1", "gain_db", -6.0)
-
-
-@given(st.binary(max_size=400))
-def test_any_bytes_end_in_a_wildtrack_error(data: bytes) -> None:
-    try:
-        parts = unpack(data, NOW_S)
-    except WildtrackError:
-        return
-    for part in parts:
-        incoming = read_request(part)
-        assert isinstance(incoming.request, WildtrackError | Message)
-        if isinstance(incoming.request, WildtrackError):
-            encode_event(Fail.of(incoming.request_id, incoming.address, incoming.request))
-
-
-@given(st.sampled_from(REQUESTS), st.data())
-def test_flipped_bytes_end_in_a_request_or_a_wildtrack_error(cls: Any, data: st.DataObject) -> None:
-    packet = bytearray(encode_request(7, cls.example()))
-    for _ in range(data.draw(st.integers(1, 4))):
-        packet[data.draw(st.integers(0, len(packet) - 1))] = data.draw(st.integers(0, 255))
-    for part in (bytes(packet), bytes(packet[: data.draw(st.integers(0, len(packet)))])):
-        incoming = read_request(part)
-        assert isinstance(incoming.request, WildtrackError | Message)
-
-
-def bundle(*elements: bytes, tag: int = 1) -> bytes:
-    sized = b"".join(struct.pack(">i", len(e)) + e for e in elements)
-    return b"#bundle\0" + tag.to_bytes(8, "big") + sized
-
-
-def ntp(time_s: float) -> int:
-    return (int(time_s) + 2_208_988_800) % 2**32 << 32
-
-
-def test_a_bundle_is_unpacked_in_order_through_its_levels() -> None:
-    first, second, third = (encode_request(i, Ping()) for i in (1, 2, 3))
-    assert unpack(bundle(first, bundle(second), third), NOW_S) == [first, second, third]
-
-
-@pytest.mark.parametrize("ahead_s", [-1e6, -1, 0, 0.5])
-def test_a_bundle_that_is_due_is_carried_out(ahead_s: float) -> None:
-    assert unpack(bundle(PING, tag=ntp(NOW_S + ahead_s)), NOW_S) == [PING]
-
-
-@pytest.mark.parametrize("ahead_s", [2, 3600, 1e9])
-def test_a_bundle_for_later_is_refused(ahead_s: float) -> None:
-    with pytest.raises(OutOfRange, match=r"due in \d+ s"):
-        unpack(bundle(PING, tag=ntp(NOW_S + ahead_s)), NOW_S)
-
-
-def nested(levels: int) -> bytes:
-    packet = PING
-    for _ in range(levels):
-        packet = bundle(packet)
-    return packet
-
-
-def test_nesting_has_a_limit() -> None:
-    assert unpack(nested(BUNDLE_DEPTH_MAX), NOW_S) == [PING]
-    with pytest.raises(MalformedMessage, match="nested deeper"):
-        unpack(nested(BUNDLE_DEPTH_MAX + 1), NOW_S)
-
-
-@pytest.mark.parametrize(
-    "packet",
-    [
-        b"#bundle\0\0\0\0\0",
-        bundle(b""),
-        bundle() + b"\xff\xff\xff\xfc" + PING,
-        bundle() + b"\0\0\0\x7c" + PING,
-        bundle() + b"\0\0",
-        bundle(*[PING] * 257),
-        b"/" * (FRAME_MAX + 4),
-    ],
-)
-def test_a_broken_bundle_is_malformed(packet: bytes) -> None:
-    with pytest.raises(MalformedMessage):
-        unpack(packet, NOW_S)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,132 @@
+"""Fuzz what reads OSC: any bytes must end in a request or in an error that can be answered.
+
+    pip install atheris
+    python tests/fuzz/osc.py -atheris_runs=100000 [CORPUS_DIR]
+
+The first byte chooses the door: a datagram, a SLIP stream or a stream of sizes. Atheris is no
+dependency of Wildtrack; `tests/osc_bridge/test_fuzz.py` runs the same body over `seeds`.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Callable, Iterator
+
+from osc_bridge.bundle import BUNDLE_DEPTH_MAX, BUNDLE_MESSAGES_MAX, unpack
+from osc_bridge.errors import WildtrackError
+from osc_bridge.events import Fail
+from osc_bridge.message import Message
+from osc_bridge.osc import FRAME_MAX, encode
+from osc_bridge.schema import REQUESTS
+from osc_bridge.transports.framing import Framing, SizedFraming, SlipFraming
+from osc_bridge.wire import DATAGRAM_MAX, encode_event, encode_request, read_event, read_request
+
+NOW_S = 1_800_000_000.0
+
+
+def packet(data: bytes) -> None:
+    """One datagram or frame: each message of it is valid, or has an answer that fits a datagram."""
+    try:
+        messages = unpack(data, NOW_S)
+    except WildtrackError as error:
+        answered(0, "", error)
+        return
+    assert len(messages) <= BUNDLE_MESSAGES_MAX
+    for message in messages:
+        incoming = read_request(message)
+        if isinstance(incoming.request, WildtrackError):
+            answered(incoming.request_id, incoming.address, incoming.request)
+        else:
+            same = read_request(encode_request(incoming.request_id, incoming.request))
+            assert same.request == incoming.request
+        strange_answer(message)
+
+
+def answered(request_id: int, address: str, error: WildtrackError) -> None:
+    fail = Fail.of(request_id, address, error)
+    data = encode_event(fail)
+    assert len(data) <= DATAGRAM_MAX
+    assert read_event(data) == fail
+
+
+def strange_answer(message: bytes) -> None:
+    """The same bytes from an engine to a client."""
+    try:
+        event = read_event(message)
+    except WildtrackError:
+        return
+    assert read_event(encode_event(event)) == event
+
+
+def stream(framing: Framing, data: bytes) -> None:
+    """A TCP stream, cut at each byte of the value of its first byte."""
+    size = data[0] + 1 if data else 1
+    for start in range(0, len(data), size):
+        for frame in framing.feed(data[start : start + size]):
+            if isinstance(frame, bytes):
+                packet(frame)
+            else:
+                answered(0, "", frame)
+
+
+def one_input(data: bytes) -> None:
+    """The body: everything that may arrive is allowed, an exception is a defect."""
+    doors: tuple[Callable[[bytes], None], ...] = (
+        packet,
+        lambda rest: stream(SlipFraming(), rest),
+        lambda rest: stream(SizedFraming(), rest),
+    )
+    if data:
+        doors[data[0] % len(doors)](data[1:])
+
+
+def seeds() -> Iterator[bytes]:
+    """Inputs to begin with: every request, bundles, framings, and classic lies."""
+    for body in bodies():
+        yield b"\0" + body
+        yield b"\1" + SlipFraming().frame(body) * 2
+        yield b"\2" + SizedFraming().frame(body) * 2
+    yield b"\1\xc0\xdb\xc0\xdb\xdb\xdc\xc0"
+    yield b"\1" + b"a" * (2 * FRAME_MAX + 2) + b"\xc0"
+    yield b"\2\x7f\xff\xff\xff" + b"a" * 100
+
+
+def bodies() -> Iterator[bytes]:
+    messages = [encode_request(7, cls.example()) for cls in REQUESTS]
+    yield from messages
+    yield bundle(*messages)
+    yield bundle(*messages, tag=2**63)
+    yield bundle(*messages * 10)
+    for depth in (1, BUNDLE_DEPTH_MAX, BUNDLE_DEPTH_MAX + 1, 500):
+        yield nested(messages[1], depth)
+    yield b"#bundle\0" + bytes(8) + b"\xff\xff\xff\xfc" + messages[1]
+    yield encode("/wildtrack/ping", [("h", 2**63 - 1), ("d", float("nan")), ("s", "é" * 90)])
+    yield b"/" + b"a" * 4000 + b"\0" * 3 + b",h\0\0" + bytes(8)
+    yield b"/wildtrack/ping\0," + b"T" * 2000 + b"\0" * 3
+    yield b"/wildtrack/\xff\xfe\0\0\0,h\0\0" + bytes(8)
+    yield b""
+
+
+def bundle(*elements: bytes, tag: int = 1) -> bytes:
+    sized = b"".join(struct.pack(">i", len(e)) + e for e in elements)
+    return b"#bundle\0" + tag.to_bytes(8, "big") + sized
+
+
+def nested(message: bytes, depth: int) -> bytes:
+    for _ in range(depth):
+        message = bundle(message)
+    return message
+
+
+def main() -> None:
+    import atheris  # type: ignore[import-not-found]
+
+    atheris.instrument_all()
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    assert issubclass(REQUESTS[0], Message)
+    main()
