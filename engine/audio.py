@@ -21,6 +21,7 @@ import soxr
 from engine.audio_header import claimed_bytes, size_bytes
 from engine.paths import confined
 from engine.scene.model import SAMPLE_RATE
+from engine.steps import StepCallback, no_steps
 from osc_bridge.errors import BadAudio, FileMissing
 from presets.files import write_whole
 
@@ -44,18 +45,21 @@ _BLOCK_FRAMES = 65_536
 _HEADER = struct.Struct("<4sI4s4sIHHIIHHH4sII4sI")
 
 
-def load_audio(path: str | Path, sample_rate: int, allowed: Sequence[Path]) -> Wave:
+def load_audio(
+    path: str | Path, sample_rate: int, allowed: Sequence[Path], on_step: StepCallback = no_steps
+) -> Wave:
     """Return the file as mono float32 (T,) at ``sample_rate`` Hz.
 
     Raises PathForbidden, FileMissing, or BadAudio for anything that is not a sound of
-    0.05 to 600 s, 1 to 64 channels, 4 to 384 kHz, whole and finite.
+    0.05 to 600 s, 1 to 64 channels, 4 to 384 kHz, whole and finite. ``on_step`` is called after
+    each block; what it raises ends the work.
     """
     inside = confined(path, allowed)
     name = inside.name
     _check_bytes(inside, name)
     with _opened(inside, name) as sound:
         _check_header(sound, name)
-        blocks = list(_mono_blocks(sound, name, sample_rate))
+        blocks = list(_mono_blocks(sound, name, sample_rate, on_step))
     wave = np.concatenate(blocks)
     return np.ascontiguousarray(wave, dtype=np.float32)
 
@@ -161,7 +165,7 @@ def _check_range(
         )
 
 
-def _mono_blocks(sound: Any, name: str, sample_rate: int) -> Iterator[Wave]:
+def _mono_blocks(sound: Any, name: str, sample_rate: int, on_step: StepCallback) -> Iterator[Wave]:
     """Average the channels and change the rate block by block, so memory stays small."""
     changed = soxr.ResampleStream(sound.samplerate, sample_rate, 1, "float32", "VHQ")
     frames = 0
@@ -169,6 +173,7 @@ def _mono_blocks(sound: Any, name: str, sample_rate: int) -> Iterator[Wave]:
         _check_samples(block, name)
         frames += len(block)
         yield changed.resample_chunk(block.mean(axis=1, dtype=np.float32))
+        on_step(min(frames, sound.frames), sound.frames)
     if frames != sound.frames:
         raise BadAudio(_cut_sentence(name, f"{frames} of {sound.frames} frames"))
     yield changed.resample_chunk(np.zeros(0, dtype=np.float32), last=True)

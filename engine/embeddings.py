@@ -94,8 +94,7 @@ class Perceiver:
         def encode() -> Tensor:
             encoder = self._pack.audio
             path = self._session / media
-            wave = load_audio(path, encoder.sample_rate, (self._session,))
-            on_part(0, 1)
+            wave = load_audio(path, encoder.sample_rate, (self._session,), on_part)
             return encoder.encode([wave], on_part)
 
         return self._known(("audio", media, None), encode)
