@@ -29,7 +29,7 @@ from presets.files import write_whole
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-STEM_FORMAT = 1
+STEM_FORMAT = 2
 """Raised whenever the same settings shall give other bytes (decoding, resampling, sharing)."""
 
 LIMIT_BYTES = 8 * 2**30
