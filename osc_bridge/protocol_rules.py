@@ -12,7 +12,7 @@ from osc_bridge.discovery import EngineAddress
 from osc_bridge.hub import BACKLOG_MAX_BYTES, NOTICES_MAX, SUBSCRIBERS_MAX
 from osc_bridge.message import ROOT
 from osc_bridge.osc import ARGUMENTS_MAX, FRAME_MAX
-from osc_bridge.pressure import HOLD_AT, RELEASE_BELOW
+from osc_bridge.pressure import HOLD_AT
 from osc_bridge.ranges import API_MAJOR, API_MINOR, DATAGRAM_MAX, LIFETIME_S
 from osc_bridge.transports.base import LOOPBACK
 
@@ -52,9 +52,9 @@ Audio and pictures never travel: messages name files by their absolute path.
 - An answered change is on disk. Changes of a scene that arrive together are written together, each
   answered by itself; `{ROOT}/sync` ends when all that this client asked before has ended.
 - **When the engine cannot keep up**, over TCP it reads no further from a client that has
-  {HOLD_AT} requests waiting until there are fewer than {RELEASE_BELOW}: a client that waits for its
-  socket loses nothing. At most {CLIENT_OPEN_MAX} requests of one client and {OPEN_MAX} of all may
-  be open; another is refused with `QueueFull`. Send it again later.
+  {HOLD_AT} requests waiting (fewer when it is crowded) until half of them are done: a client
+  that waits for its socket loses nothing. At most {CLIENT_OPEN_MAX} requests of one client and
+  {OPEN_MAX} of all may be open; another is refused with `QueueFull`. Send it again later.
 
 ### Types and sizes
 
