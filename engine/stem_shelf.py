@@ -58,7 +58,8 @@ class StemShelf:
     def forget(self, key: str) -> None:
         """Note that a file is gone."""
         with self._lock:
-            self._bytes -= self._known().pop(key, 0)
+            sizes = self._known()
+            self._bytes -= sizes.pop(key, 0)
 
     @contextmanager
     def pinned(self, keys: Iterable[str]) -> Iterator[None]:
