@@ -103,7 +103,7 @@ class TakeStore:
         return [row for row in rows if scene in ("", row.scene)]
 
     def rename(self, take: str, name: str) -> TakeRow:
-        """Give the take a name for people, "" for none. Raises BadText, UnknownTake."""
+        """Give the take a name for people, "" for none. Raises OutOfRange, BadText, UnknownTake."""
         return self._relabel(take, name=LABEL.check("name", name))
 
     def star(self, take: str, starred: bool) -> TakeRow:
