@@ -55,7 +55,7 @@ class Hub:
     def subscribe(self, client: Hashable, target: Peer, lifetime_s: float) -> int:
         """Send notices to ``target`` for as long as the client is heard; returns the last number.
 
-        A target is told once, whoever asked for it: the last one renews it.
+        A target is told once, whoever asked for it; who asks again misses nothing.
 
         Raises:
             QueueFull: there are too many subscribers.
@@ -72,10 +72,14 @@ class Hub:
                     f"{len(others)} clients subscribe: at most {SUBSCRIBERS_MAX} are allowed; "
                     "unsubscribe one, or wait until one has expired."
                 )
-            sequence = self._sequence
-            new = _Subscriber(target, lifetime_s, self._clock() + lifetime_s, sequence)
+            old = self._subscribers.get(client)
+            if old is None or old.target.key != target.key:
+                after = self._sequence
+            else:
+                after = old.after
+            new = _Subscriber(target, lifetime_s, self._clock() + lifetime_s, after)
             self._subscribers = {**others, client: new}
-        return sequence
+            return self._sequence
 
     def forget(self, client: Hashable) -> None:
         """Tell this client nothing more."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +13,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from osc_bridge.client import Client
+from osc_bridge.control import CONTROL, is_control
 from osc_bridge.errors import DiskFull, NothingToRender, UnknownScene, WildtrackError
+from osc_bridge.events import Progress
 from osc_bridge.paging import source_page
 from osc_bridge.reply import Reply
 from osc_bridge.schema import (
@@ -41,6 +45,7 @@ from osc_bridge.transports.base import Link, Listener
 from osc_bridge.transports.memory import MemoryListener
 from osc_bridge.transports.tcp import TcpLink, TcpListener
 from osc_bridge.transports.udp import UdpLink, UdpListener
+from osc_bridge.wire import encode, encode_request, read_event, read_head, read_values
 
 WAIT_S = 20.0
 
@@ -95,7 +100,7 @@ class FakeEngine:
             case NewScene():
                 return SceneMade(f"scene{len(self.seen)}")
             case ListSources():
-                return source_page(request.scene, request.page, self.rows)
+                return source_page(request.scene, 1, request.page, self.rows)
             case Render():
                 return self._render(request, reply)
             case AddImage() | AddRegion() | AddAudio():
@@ -126,6 +131,43 @@ class FakeEngine:
         reply.progress(0.0, 0, 4, "Kept.")
 
 
+class Raw:
+    """A client that sees packets, as oscsend and oscdump would; a control value is a tuple."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.link.start(self._received, lambda error: None)
+
+    def _received(self, packet: bytes) -> None:
+        if is_control(packet):
+            head = read_head(packet)
+            self.inbox.put((head.address, head.tags, *read_values(packet, head)))
+        else:
+            self.inbox.put(read_event(packet))
+
+    def send(self, request_id: int, request: Request[Any]) -> None:
+        self.link.send(encode_request(request_id, request))
+
+    def control(self, path: str, tag: str, value: Any) -> None:
+        self.link.send(encode(CONTROL + path, [(tag, value)]))
+
+    def next(self) -> Any:
+        return self.inbox.get(timeout=WAIT_S)
+
+    def ask(self, request_id: int, request: Request[Any]) -> Any:
+        self.send(request_id, request)
+        return self.next()
+
+    def ends(self, count: int) -> list[Any]:
+        """The next ends; progress on the way is dropped."""
+        found: list[Any] = []
+        while len(found) < count:
+            if not isinstance(event := self.next(), Progress):
+                found.append(event)
+        return found
+
+
 @dataclass
 class Rig:
     """A running server and ways to reach it."""
@@ -136,6 +178,14 @@ class Rig:
 
     def client(self) -> Client:
         return Client(self.link(), "test", WAIT_S)
+
+    def raw(self) -> Raw:
+        return Raw(self.link())
+
+    def block(self, raw: Raw, request_id: int) -> None:
+        """Keep the handler busy until `FakeEngine.release` is set."""
+        raw.send(request_id, Render("slow"))
+        assert self.engine.blocked.wait(WAIT_S)
 
 
 def _rig(listener: Listener, link: Callable[[], Link]) -> Iterator[Rig]:
@@ -161,6 +211,34 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     else:
         listener = TcpListener()
         yield from _rig(listener, lambda: TcpLink(listener.port))
+
+
+@pytest.fixture
+def raw(rig: Rig) -> Iterator[Raw]:
+    """A client of the server."""
+    client = rig.raw()
+    yield client
+    client.link.close()
+
+
+@pytest.fixture
+def other(rig: Rig) -> Iterator[Raw]:
+    """Another one."""
+    client = rig.raw()
+    yield client
+    client.link.close()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[Link], Raw]]:
+    """Makes clients over links of one's own; they are closed at the end."""
+    with ExitStack() as stack:
+
+        def made(link: Link) -> Raw:
+            stack.callback(link.close)
+            return Raw(link)
+
+        yield made
 
 
 @pytest.fixture

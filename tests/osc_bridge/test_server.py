@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
-from typing import Any
 
 import pytest
 
@@ -21,7 +19,7 @@ from osc_bridge.errors import (
     UnknownAddress,
     UnknownJob,
 )
-from osc_bridge.events import CancelledReply, Done, Event, Fail, Progress
+from osc_bridge.events import CancelledReply, Done, Fail, Progress
 from osc_bridge.message import ROOT
 from osc_bridge.schema import (
     AddText,
@@ -34,42 +32,9 @@ from osc_bridge.schema import (
     SceneMade,
     TakeMade,
 )
-from osc_bridge.wire import encode, encode_request, read_event
+from osc_bridge.wire import encode, encode_request
 
 WAIT_S = 20.0
-
-
-class Raw:
-    """A client that sees packets: what oscsend and oscdump would."""
-
-    def __init__(self, rig: Any) -> None:
-        self.link = rig.link()
-        self.inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.link.start(lambda packet: self.inbox.put(read_event(packet)), lambda error: None)
-
-    def send(self, request_id: int, request: Any) -> None:
-        self.link.send(encode_request(request_id, request))
-
-    def next(self) -> Event:
-        return self.inbox.get(timeout=WAIT_S)
-
-    def ask(self, request_id: int, request: Any) -> Event:
-        self.send(request_id, request)
-        return self.next()
-
-
-@pytest.fixture
-def raw(rig):
-    client = Raw(rig)
-    yield client
-    client.link.close()
-
-
-@pytest.fixture
-def other(rig):
-    client = Raw(rig)
-    yield client
-    client.link.close()
 
 
 def test_a_request_ends_in_its_result(raw) -> None:
@@ -146,8 +111,7 @@ def test_two_clients_with_the_same_id_get_their_own_answers(raw, other) -> None:
 
 
 def test_a_slow_handler_does_not_delay_a_ping(rig, raw) -> None:
-    raw.send(7, Render("slow"))
-    assert rig.engine.blocked.wait(WAIT_S)
+    rig.block(raw, 7)
     event = raw.ask(8, Ping())
     assert isinstance(event, Done)
     assert isinstance(event.result, Pong)
@@ -215,8 +179,7 @@ def test_a_job_that_does_not_run_cannot_be_cancelled(raw, job: int) -> None:
 
 
 def test_a_request_cancelled_while_it_waits_is_not_carried_out(rig, raw) -> None:
-    raw.send(7, Render("slow"))
-    assert rig.engine.blocked.wait(WAIT_S)
+    rig.block(raw, 7)
     raw.send(8, NewScene("never"))
     raw.send(9, CancelJob(8))
     raw.ask(10, Ping())
@@ -245,7 +208,7 @@ def test_open_requests_end_when_the_server_does(rig, raw) -> None:
 
 def test_nothing_is_left_behind(rig) -> None:
     before = set(threading.enumerate())
-    clients = [Raw(rig) for _ in range(5)]
+    clients = [rig.raw() for _ in range(5)]
     for number, client in enumerate(clients):
         client.ask(number + 1, Ping())
     for client in clients:
