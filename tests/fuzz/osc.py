@@ -9,11 +9,13 @@ dependency of Wildtrack; `tests/osc_bridge/test_fuzz.py` runs the same body over
 
 from __future__ import annotations
 
+import importlib
 import struct
 import sys
 from collections.abc import Callable, Iterator
 
 from osc_bridge.bundle import BUNDLE_DEPTH_MAX, BUNDLE_MESSAGES_MAX, unpack
+from osc_bridge.control import is_control, read_control
 from osc_bridge.errors import WildtrackError
 from osc_bridge.events import Fail
 from osc_bridge.message import Message
@@ -34,6 +36,9 @@ def packet(data: bytes) -> None:
         return
     assert len(messages) <= BUNDLE_MESSAGES_MAX
     for message in messages:
+        if is_control(message):
+            control(message)
+            continue
         incoming = read_request(message)
         if isinstance(incoming.request, WildtrackError):
             answered(incoming.request_id, incoming.address, incoming.request)
@@ -41,6 +46,13 @@ def packet(data: bytes) -> None:
             same = read_request(encode_request(incoming.request_id, incoming.request))
             assert same.request == incoming.request
         strange_answer(message)
+
+
+def control(message: bytes) -> None:
+    """A fader's message."""
+    controlled = read_control(message)
+    if isinstance(controlled.request, WildtrackError):
+        answered(0, controlled.address, controlled.request)
 
 
 def answered(request_id: int, address: str, error: WildtrackError) -> None:
@@ -102,6 +114,8 @@ def bodies() -> Iterator[bytes]:
         yield nested(messages[1], depth)
     yield b"#bundle\0" + bytes(8) + b"\xff\xff\xff\xfc" + messages[1]
     yield encode("/wildtrack/ping", [("h", 2**63 - 1), ("d", float("nan")), ("s", "é" * 90)])
+    yield encode("/wildtrack/control/alley/s1/gain_db", [("f", -6.0)])
+    yield encode("/wildtrack/control/alley/s1/mute", [("f", float("inf"))])
     yield b"/" + b"a" * 4000 + b"\0" * 3 + b",h\0\0" + bytes(8)
     yield b"/wildtrack/ping\0," + b"T" * 2000 + b"\0" * 3
     yield b"/wildtrack/\xff\xfe\0\0\0,h\0\0" + bytes(8)
@@ -120,8 +134,7 @@ def nested(message: bytes, depth: int) -> bytes:
 
 
 def main() -> None:
-    import atheris  # type: ignore[import-not-found]
-
+    atheris = importlib.import_module("atheris")
     atheris.instrument_all()
     atheris.Setup(sys.argv, one_input)
     atheris.Fuzz()
