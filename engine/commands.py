@@ -6,6 +6,7 @@ Everything heavy is imported inside the commands, so that ``--help`` is immediat
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -37,6 +38,22 @@ def _pack_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--port", type=int, help="UDP port on loopback.  [default: any free one]")
 @click.option("--tcp-port", type=int, help="TCP port on loopback.  [default: any free one]")
 @_pack_options
+@click.option("--precision", help="fp32, bf16, fp16 or auto, for the generator.  [default: auto]")
+@click.option(
+    "--compile/--no-compile",
+    default=None,
+    help="Run torch.compile over the generator.  [default: the device's own]",
+)
+@click.option(
+    "--memory-budget-gb",
+    type=float,
+    help="Memory for loaded packs; unused ones make room.  [default: no limit]",
+)
+@click.option(
+    "--stems-gb",
+    type=float,
+    help="Disk space for stems that no take needs; the oldest go first.  [default: 8]",
+)
 @click.option(
     "--allow",
     type=_existing_folder,
@@ -44,32 +61,48 @@ def _pack_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Folder that clients may name files in, beside the session; may be repeated.",
 )
 @click.option(
+    "--bind",
+    metavar="ADDRESS",
+    help="Serve other machines, too, at this address of yours; needs a token.",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File with the token that other machines must give.  [or WILDTRACK_TOKEN]",
+)
+@click.option(
+    "--mdns/--no-mdns", default=None, help="Announce the engine in the network.  [default: no]"
+)
+@click.option(
+    "--oscquery/--no-oscquery",
+    default=None,
+    help="Show controllers what there is, by HTTP on loopback.  [default: yes]",
+)
+@click.option(
     "--until-stdin-closes",
     is_flag=True,
     hidden=True,
     help="End at the end of standard input, for a program that starts an engine of its own.",
 )
-def engine(
-    session: Path,
-    port: int | None,
-    tcp_port: int | None,
-    pack: str | None,
-    device: str | None,
-    allow: tuple[Path, ...],
-    until_stdin_closes: bool,
-) -> None:
+def engine(session: Path, until_stdin_closes: bool, **options: Any) -> None:
     """Serve a session folder over OSC, with the models warm.
 
-    Prints one line of JSON with the ports when it is ready, then serves until a client says quit
-    or it gets SIGINT, SIGTERM or SIGHUP.
+    Prints a line of JSON with the ports when it answers, another when it can render, then serves
+    until a client says quit or it gets SIGINT, SIGTERM or SIGHUP. The log goes to standard error.
     """
     from engine.config import Flags, resolve_config  # noqa: PLC0415
 
-    config = resolve_config(session, Flags(port, tcp_port, pack, device, allow), os.environ)
+    config = resolve_config(session, Flags(**options), os.environ)
 
-    from engine.run import run_engine, say_ready  # noqa: PLC0415
+    from engine.run import run_engine, say_on_stdout  # noqa: PLC0415
 
-    run_engine(config, say_ready, until_stdin_closes=until_stdin_closes)
+    _log_to_stderr()
+    run_engine(config, say_on_stdout, until_stdin_closes=until_stdin_closes)
+
+
+def _log_to_stderr() -> None:
+    """Log with time and level; a supervisor keeps what comes."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
 
 
 @click.group()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from osc_bridge.errors import (
     DiskFull,
@@ -138,3 +139,15 @@ _BY_NUMBER: Mapping[int, Callable[[OSError], WildtrackError]] = {
     errno.ENODEV: _broken,
     errno.ENXIO: _broken,
 }
+
+
+@contextmanager
+def mapped() -> Iterator[None]:
+    """Let nothing but a WildtrackError leave the block."""
+    try:
+        yield
+    except Exception as error:
+        known = as_wildtrack_error(error)
+        if known is error:
+            raise
+        raise known from error

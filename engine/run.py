@@ -1,40 +1,60 @@
-"""The life of an engine process: lock, ports, pack, warm-up, ready, serve, end."""
+"""The life of an engine process: lock, ports, serving, the models, ready, end.
+
+It answers OSC at once; torch and the pack load beside, and only what needs them waits for them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from types import FrameType
-from typing import TypeVar
 
 from engine.config import EngineConfig
+from engine.errors import as_wildtrack_error
+from engine.leftovers import remove_leftovers
 from engine.lock import SessionLock
 from engine.memory import resident_bytes
+from engine.models.store import ModelStore
+from engine.notices import Notices
 from engine.server import listening, serving
-
-T = TypeVar("T")
+from engine.service import EngineService
+from osc_bridge.discovery import Ports
+from osc_bridge.errors import WildtrackError
 
 _STDIN = 0
 _WAKE_S = 0.5
 """How often a waiting main thread looks up, for systems where a signal does not wake it."""
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
-class Ready:
-    """What an engine says once, on one line of JSON, when it can be used."""
+class Serving:
+    """What an engine says first, on one line of JSON: it answers, but cannot render so far."""
 
     session: str
     pid: int
     udp_port: int
     tcp_port: int
+    http_port: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What an engine says once, on one line of JSON, when it can render."""
+
+    session: str
+    pid: int
+    udp_port: int
+    tcp_port: int
+    http_port: int
     pack: str
     device: str
     load_s: float
@@ -43,66 +63,108 @@ class Ready:
 
 
 def run_engine(
-    config: EngineConfig, ready: Callable[[Ready], None], *, until_stdin_closes: bool = False
+    config: EngineConfig,
+    say: Callable[[Serving | Ready], None],
+    *,
+    until_stdin_closes: bool = False,
 ) -> None:
     """Serve the session until a client says quit or the process gets SIGINT, SIGTERM or SIGHUP.
 
     With ``until_stdin_closes`` the end of standard input ends it too, so that an engine which was
-    started with a pipe never outlives its parent, however that one ends.
+    started with a pipe never outlives its parent, however that one ends. When the first pack does
+    not load, the engine ends.
 
-    The lock and the ports are taken before the pack is loaded, so what is in the way is said at
-    once. Raises SessionNotWritable, PortInUse and what ``load_pack`` raises.
+    Raises SessionNotWritable, PortInUse, and what loading the first pack raised.
     """
     stop = threading.Event()
     if until_stdin_closes:
         stop_at_end_of(_STDIN, stop)
+    notices = Notices()
     with (
         stopped_by_signals(stop),
         SessionLock(config.session),
-        listening(config.udp_port, config.tcp_port) as listeners,
+        listening(config.udp_port, config.tcp_port, config.bind) as opened,
     ):
-        begin_s = time.perf_counter()
-        from engine.models.loading import load_pack  # noqa: PLC0415
-        from engine.service import EngineService  # noqa: PLC0415
-
-        pack = _in_a_thread_of_its_own(lambda: load_pack(config.pack, config.device))
-        load_s = time.perf_counter() - begin_s
-        if stop.is_set():
-            return
-        service = EngineService(config, pack)
-        warm_up_s = _in_a_thread_of_its_own(service.warm_up)
-        with serving(service, listeners, stop) as server:
-            ready(
-                Ready(
-                    session=str(config.session),
-                    pid=os.getpid(),
-                    udp_port=server.port("udp"),
-                    tcp_port=server.port("tcp"),
-                    pack=pack.manifest.name,
-                    device=config.device,
-                    load_s=round(load_s, 3),
-                    warm_up_s=round(warm_up_s, 3),
-                    memory_bytes=resident_bytes(),
-                )
-            )
+        remove_leftovers(config.session)
+        models = ModelStore(
+            config.pack,
+            config.device,
+            config.memory_budget_bytes,
+            notices.model,
+            allowed=config.allowed,
+            options=config.options,
+        )
+        service = EngineService(config, models, notices)
+        with serving(service, opened, stop) as ports:
+            first = _FirstPack(config, ports, models, say, stop)
+            say(Serving(str(config.session), os.getpid(), ports.udp, ports.tcp, ports.http))
+            models.start()
+            first.start()
             while not stop.wait(_WAKE_S):
                 pass
+            _log.info("The engine ends.")
+        first.join()
+    if first.error is not None:
+        raise first.error
 
 
-def _in_a_thread_of_its_own(work: Callable[[], T]) -> T:
-    """Return what ``work`` returns, leaving no OpenMP threads of torch behind.
+class _FirstPack:
+    """Waits for the first pack, on a thread of its own: says ready, or stops the engine."""
 
-    Each thread that computes keeps a team of its own; with the main thread's team idle beside it,
-    the worker's renders took twice as long (0.9 s for 0.4 s, measured on 2 cores).
-    """
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(work).result()
+    def __init__(
+        self,
+        config: EngineConfig,
+        ports: Ports,
+        models: ModelStore,
+        say: Callable[[Serving | Ready], None],
+        stop: threading.Event,
+    ) -> None:
+        self.error: WildtrackError | None = None
+        self._config = config
+        self._ports = ports
+        self._models = models
+        self._say = say
+        self._stop = stop
+        self._thread = threading.Thread(target=self._run, name="first pack", daemon=True)
+
+    def start(self) -> None:
+        """Begin to wait."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait for the end, once the model store is closed."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            pack = self._models.current().manifest.name
+        except BaseException as error:
+            if not self._stop.is_set():
+                self.error = as_wildtrack_error(error)
+                self._stop.set()
+            return
+        times, ports = self._models.times, self._ports
+        self._say(
+            Ready(
+                session=str(self._config.session),
+                pid=os.getpid(),
+                udp_port=ports.udp,
+                tcp_port=ports.tcp,
+                http_port=ports.http,
+                pack=pack,
+                device=self._config.device,
+                load_s=round(times.load_s, 3) if times else 0.0,
+                warm_up_s=round(times.warm_up_s, 3) if times else 0.0,
+                memory_bytes=resident_bytes(),
+            )
+        )
 
 
-def say_ready(ready: Ready) -> None:
-    """Write the ready line to standard output; a reader that is gone is no error."""
+def say_on_stdout(what: Serving | Ready) -> None:
+    """Write a line to standard output; a reader that is gone is no error."""
+    key = "serving" if isinstance(what, Serving) else "ready"
     with contextlib.suppress(BrokenPipeError):
-        sys.stdout.write(json.dumps({"ready": True, **asdict(ready)}) + "\n")
+        sys.stdout.write(json.dumps({key: True, **asdict(what)}) + "\n")
         sys.stdout.flush()
 
 

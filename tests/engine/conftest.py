@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,14 @@ from engine.cmss import (
     build_ssv2a,
 )
 from engine.config import EngineConfig
+from engine.models.store import ModelStore
+from engine.notices import Notices
 from engine.perception.base import Region
 from engine.server import listening, serving
 from engine.service import EngineService
 from engine.steps import StepCallback, no_steps
 from osc_bridge.client import Client
-from osc_bridge.server import OscServer
+from osc_bridge.discovery import Ports
 
 CLIP_DIM, CLAP_DIM = 10, 18
 DECODE_STEPS = 5
@@ -178,13 +181,14 @@ class Running:
     session: Path
     inputs: Path
     service: EngineService
-    server: OscServer
+    ports: Ports
     pack: ToyPack
     stop: threading.Event
     client: Client
 
     def connect(self, transport: str) -> Client:
-        return Client.connect(self.server.port(transport), transport=transport)  # type: ignore[arg-type]
+        port = self.ports.udp if transport == "udp" else self.ports.tcp
+        return Client.connect(port, transport=transport)  # type: ignore[arg-type]
 
     def scene(self, *texts: str, seed: int = 1, seconds: float = 0.5) -> str:
         scene = self.client.new_scene("Alley", duration_s=seconds, seed=seed)
@@ -219,16 +223,41 @@ def tiny_engine(tmp_path: Path, loaded_tiny_pack: Any) -> Iterator[Running]:
 def _engine(transport: str, tmp_path: Path, pack: ToyPack) -> Iterator[Running]:
     inputs = tmp_path / "inputs"
     inputs.mkdir(exist_ok=True)
-    config = EngineConfig(tmp_path / "session", allow=(inputs,))
-    stop = threading.Event()
-    with listening(0, 0) as listeners:
-        service = EngineService(config, pack)  # type: ignore[arg-type]
-        with serving(service, listeners, stop) as server:
-            port = server.port(transport)
-            with Client.connect(port, transport=transport) as client:  # type: ignore[arg-type]
-                yield Running(config.session, inputs, service, server, pack, stop, client)
-            if isinstance(pack, ToyPack):
-                pack.decoder.go_on.set()
+    config = EngineConfig(tmp_path / "session", allow=(inputs,), oscquery=False)
+    with running(config, pack) as (service, ports, stop):
+        port = ports.udp if transport == "udp" else ports.tcp
+        with Client.connect(port, transport=transport) as client:  # type: ignore[arg-type]
+            yield Running(config.session, inputs, service, ports, pack, stop, client)
+
+
+@contextmanager
+def running(
+    config: EngineConfig, pack: ToyPack
+) -> Iterator[tuple[EngineService, Ports, threading.Event]]:
+    """An engine of this process with a pack that is there already."""
+    stop, notices = threading.Event(), Notices()
+    with listening(0, 0) as opened:
+        models = ModelStore.holding(pack, notices.model)  # type: ignore[arg-type]
+        service = EngineService(config, models, notices)
+        with serving(service, opened, stop) as ports:
+            try:
+                yield service, ports, stop
+            finally:
+                if isinstance(pack, ToyPack):
+                    pack.decoder.go_on.set()
+
+
+@pytest.fixture
+def run_again(tmp_path: Path) -> Callable[..., Any]:
+    """Start another engine on this test's session: ``with run_again(pack) as (service, ...)``."""
+
+    def start(pack: ToyPack, **changes: Any) -> Any:
+        config = EngineConfig(
+            tmp_path / "session", allow=(tmp_path / "inputs",), oscquery=False, **changes
+        )
+        return running(config, pack)
+
+    return start
 
 
 @pytest.fixture

@@ -91,9 +91,9 @@ BAD_IMAGE = {
 def unharmed(tcp_engine: Any) -> Any:
     """An engine with a scene of one source; afterwards both must be as they were."""
     scene = tcp_engine.scene("rain")
-    before = tcp_engine.service.scene(scene)
+    before = tcp_engine.service.scenes.get(scene)
     yield tcp_engine
-    assert tcp_engine.service.scene(scene) == before
+    assert tcp_engine.service.scenes.get(scene) == before
     assert tcp_engine.client.render(scene, quality="preview").take
 
 
@@ -259,7 +259,7 @@ def test_bad_text(tcp_engine: Any, text: str) -> None:
     scene = tcp_engine.scene()
     with pytest.raises((errors.BadText, errors.OutOfRange)):
         tcp_engine.service.add_text(scene, text)
-    assert tcp_engine.service.scene(scene).sources == ()
+    assert tcp_engine.service.scenes.get(scene).sources == ()
 
 
 def test_unknown_scenes_and_sources(unharmed: Any) -> None:
@@ -307,7 +307,7 @@ def _raw(engine: Any, address: str, arguments: list[tuple[str, Any]]) -> None:
     packet = encode(ROOT + address, [("h", 4_000_000), *arguments])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(20)
-        sock.sendto(packet, ("127.0.0.1", engine.server.port("udp")))
+        sock.sendto(packet, ("127.0.0.1", engine.ports.udp))
         event = read_event(sock.recv(4096))
     assert isinstance(event, Fail)
     raise event.error()
