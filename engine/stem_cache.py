@@ -111,7 +111,7 @@ class StemCache:
         """Write the stems that are not there yet; yield all of them by key.
 
         When the block or a write fails, what was written here is removed again. When it succeeds,
-        room is made for what was written.
+        room is made by others: these stay at least until the next are kept.
         """
         new: list[str] = []
         with self._shelf.pinned(stem.key for stem in stems):
@@ -122,7 +122,7 @@ class StemCache:
                     self._shelf.path(key).unlink(missing_ok=True)
                     self._shelf.forget(key)
                 raise
-        self._make_room()
+            self._make_room()
 
     def _keep(self, stem: Stem, new: list[str]) -> KeptStem:
         """Write the stem unless its very bytes are there; a damaged file is written over."""

@@ -111,14 +111,17 @@ def test_use_is_remembered_by_the_next_engine(session: Session, clock: None) -> 
 def test_a_stem_of_a_take_never_goes(session: Session) -> None:
     session.in_takes = {A.file, B.file, C.file}
     session.keep(A, B, C)
-    session.keep(D)
-    assert session.there() == {A.file, B.file, C.file}, "what nobody needs goes, though it is new"
+    for each in (D, stem("e")):
+        session.keep(each)
+        in_all = session.in_takes | {each.file}
+        assert session.there() == in_all, "what nobody needs stays until the next"
     session.in_takes.add(D.file)
     session.keep(D)
     assert session.there() == {A.file, B.file, C.file, D.file}, "takes come before the limit"
     session.in_takes = set()
-    session.keep(stem("e"))
+    session.keep(D)
     assert session.cache.bytes == 3 * STEM_BYTES
+    assert D.file in session.there()
 
 
 def test_what_a_render_is_about_to_use_does_not_go(session: Session) -> None:
@@ -126,15 +129,17 @@ def test_what_a_render_is_about_to_use_does_not_go(session: Session) -> None:
         for each in (B, C, D):
             session.keep(each)
         assert A.file in session.there()
-    session.keep(stem("e"))
+    session.keep(stem("e"), D, C)
     assert A.file not in session.there()
 
 
 def test_larger_than_the_limit_is_rendered_all_the_same(session: Session) -> None:
     long = stem("long", 4 * SAMPLES)
-    with session.cache.keeping([long]) as kept:
-        assert (session.folder / kept[long.key].file).is_file()
-    assert session.there() == set()
+    session.keep(A)
+    session.keep(long)
+    assert session.there() == {long.file}
+    session.keep(A)
+    assert session.there() == {A.file}
 
 
 def test_the_size_is_known_without_looking_again(

@@ -61,7 +61,7 @@ def source(number: int, kind: str, label: str, **changes: Any) -> dict[str, Any]
     row: dict[str, Any] = {
         "id": f"s{number}", "kind": kind, "label": label, "text": label, "media": "", "box": None,
         "weight": 1.0, "gain_db": 0.0, "pan": 0.0, "mute": False, "solo": False, "seed": number,
-        "start_sample": 0, "chain": "", "cat_id": "",
+        "start_sample": 0, "duration_samples": RATE // 2, "chain": "", "cat_id": "",
     }  # fmt: skip
     return row | changes
 
@@ -76,7 +76,7 @@ def take_document(mode: str) -> dict[str, Any]:
         "duration_samples": RATE // 2,
         "pack": {
             "name": "starter", "version": "0", "digest": "d" * 64, "licence": "CC-BY-SA-4.0",
-            "sample_rate": 22050, "bandwidth_hz": 8000,
+            "sample_rate": 22050, "bandwidth_hz": 8000, "device": "cpu", "precision": "fp32",
         },
         "timings_s": {"perceive": 0.1, "remix": 0.2, "render": 0.3},
     }  # fmt: skip
