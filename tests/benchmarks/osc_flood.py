@@ -3,7 +3,7 @@
     python tests/benchmarks/osc_flood.py [--count 1000000] [--seconds 1800] [--seed 1]
 
 Each datagram is read by the engine before too many others are sent (a ping behind every batch is
-awaited), each thousand or so comes from a new client, and another client pings over TCP all the
+awaited), each two hundred come from a new client, and another client pings over TCP all the
 while. Prints JSON; ends with 1 when a bar is missed: an exception that the error map does not
 know, more memory than after the warm-up, a ping without an answer, an engine that ended.
 """
@@ -36,7 +36,7 @@ from osc_bridge.wire import encode_request, read_event
 
 BATCH = 100
 """Datagrams before a ping is awaited: what the engine's receive buffer holds for certain."""
-BATCHES_OF_A_CLIENT = 10
+BATCHES_OF_A_CLIENT = 2
 WARM_UP = 50_000
 GROWTH_MAX_BYTES = 8 << 20
 PING_EVERY_S = 0.1
