@@ -10,8 +10,9 @@
         print(engine.render(scene).path)
 
 A client lives as long as its connection. When the engine ends, each of its calls raises
-EngineUnreachable (over UDP ReplyTimeout); after a restart by ``wildtrack up`` connect a new one:
-scenes, revisions and takes are what they were, and renders that waited run again.
+EngineUnreachable (over UDP, where nobody may say so, ReplyTimeout); after a restart by
+``wildtrack up`` connect a new one: scenes, revisions and takes are what they were, and renders
+that waited run again.
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 BACKLOG_MAX = 4096
 """Notices that wait for the callbacks."""
+RENEWALS = 3
+"""How often a subscription is renewed in its lifetime."""
 _JOIN_S = 5.0
 
 Heard = Told | SetSource | WildtrackError
@@ -56,7 +58,7 @@ class Subscription:
     def start(self, begun: Subscribed) -> None:
         """Call back from now on; ``begun`` is the answer to the first subscribe."""
         self._last = self._promised = begun.sequence
-        self._period_s = begun.lifetime_s / 3.0
+        self._period_s = begun.lifetime_s / RENEWALS
         self._thread.start()
 
     def stop(self) -> None:

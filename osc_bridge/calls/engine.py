@@ -85,7 +85,8 @@ class EngineCalls(Caller):
             on_lost: why the connection is gone: connect a new client.
             lifetime_s: 5 to 3600 seconds.
         """
-        self._drop(wait=True)
+        if self._drop(wait=True) is not None:
+            self.call(Unsubscribe())  # what waits for the first one is not for the second
         request = Subscribe(0, lifetime_s)
         callbacks = Callbacks(on_notice, on_value, on_gap, on_lost)
         subscription = Subscription(callbacks, lambda: self.call(request, _RENEW_S))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from osc_bridge.errors import (
     ReplyTimeout,
     UnknownJob,
 )
-from osc_bridge.schema import CancelJob, Hello, NewScene, Render, SetSource, SourceRow
+from osc_bridge.schema import CancelJob, EngineNotice, Hello, NewScene, Render, SetSource, SourceRow
 
 WAIT_S = 20.0
 
@@ -148,7 +149,7 @@ def test_a_job_cancelled_by_hand_raises_cancelled(client) -> None:
 
 
 def test_another_major_is_incompatible(rig) -> None:
-    with Caller(rig.link()) as caller, pytest.raises(IncompatibleApi, match=r"speaks 1\.0"):
+    with Caller(rig.link()) as caller, pytest.raises(IncompatibleApi, match=r"speaks 1\.1"):
         caller.call(Hello(2, 0, "from the future"), WAIT_S)
 
 
@@ -161,6 +162,17 @@ def test_an_engine_that_ends_ends_the_calls(rig, client) -> None:
     job.result(WAIT_S)
     with pytest.raises(EngineUnreachable, match="start it again"):
         kept.result(WAIT_S)
+
+
+def test_a_subscriber_hears_that_the_engine_ends(rig: Any, client: Client) -> None:
+    heard: queue.SimpleQueue[object] = queue.SimpleQueue()
+    client.subscribe(heard.put, on_lost=heard.put)
+    rig.server.close()
+    assert heard.get(timeout=WAIT_S) == EngineNotice("ending", "The engine ends.")
+    if not client.is_lossy:
+        assert isinstance(heard.get(timeout=WAIT_S), EngineUnreachable)
+    with pytest.raises((EngineUnreachable, ReplyTimeout) if client.is_lossy else EngineUnreachable):
+        client.ping(0.05)
 
 
 def test_a_closed_client_says_so(client) -> None:
