@@ -60,8 +60,9 @@ Audio and pictures never travel: messages name files by their absolute path.
 
 - Integers are sent as `h` or `i`, numbers as `d`, `f`, `i` or `h`, booleans as `T` and `F` or the
   integers 1 and 0, text as `s` in UTF-8. NaN and infinities are refused. Trailing arguments with a
-  default may be left out; a later minor version may add results at the end. Positions and lengths
-  are samples at 48 kHz.
+  default may be left out. Positions and lengths are samples at 48 kHz.
+- The minor version counts additions: addresses, trailing arguments with a default, settable fields,
+  words. What a request ends in changes only with the major version.
 - A datagram that the engine sends has at most {DATAGRAM_MAX} bytes. Long lists come in pages: ask
   for page 0, then for `next_page` until it is -1. Pages of a scene carry its `revision`; when it or
   `total` differs between two pages, begin again. Texts for people in a row end in … when the row
