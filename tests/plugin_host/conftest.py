@@ -144,7 +144,7 @@ class FakeEngine:
                     schema.SourceRow(row["id"], row["kind"], row["label"])
                     for row in self.session.document["sources"]
                 ]
-                return schema.SourcePage("alley", 0, -1, len(rows), tuple(rows))
+                return schema.SourcePage("alley", 1, 0, -1, len(rows), tuple(rows))
             case schema.SetSource():
                 self.fields.append((request.source, request.field, request.value))
                 return schema.SourceChanged("alley", request.source, request.field, request.value)
