@@ -73,5 +73,6 @@ class Client(SceneCalls, SourceCalls, RenderCalls, EngineCalls):
             NotAuthorised: the engine wants its token (over another interface than loopback).
             OutOfRange: no such host or port.
         """
-        link: Link = TcpLink(port, host) if transport == "tcp" else UdpLink(port, host)
+        make = TcpLink if transport == "tcp" else UdpLink
+        link: Link = make(port, host, beyond_loopback=bool(token))
         return cls(link, name, timeout_s, token)
