@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from engine.memory import free_caches, is_out_of_memory
-from engine.models.news import ModelNews, ModelState, PackRow, PackState, TellNews, no_news
+from engine.models.news import ModelNews, ModelState, PackRow, TellNews, no_news
 from engine.models.options import Options, options_for
-from engine.models.pack import find_pack, installed_packs, pack_folder, read_manifest
+from engine.models.pack import find_pack
+from engine.models.rows import pack_rows, warm_row
 from engine.models.shelf import PackKey, Shelf, WarmPack
 from engine.models.whereabouts import find_allowed_pack
 from engine.steps import StepCallback, no_steps
-from osc_bridge.errors import Cancelled, EngineUnreachable, ModelError, OutOfMemory, PackInUse
+from osc_bridge.errors import Cancelled, EngineUnreachable, OutOfMemory, PackInUse
 
 if TYPE_CHECKING:
     from engine.models.loading import LoadedPack
@@ -142,7 +143,7 @@ class ModelStore:
         folder = find_allowed_pack(name, self._allowed).resolve()
         warm, _ = self._warm(PackKey(str(folder), self.device), name, on_step)
         self._make_current(warm)
-        return self._row(warm)
+        return warm_row(warm, is_current=True)
 
     def unload(self, name: str) -> None:
         """Let go of a pack's memory; PackInUse for the current one or one that a job holds."""
@@ -170,28 +171,23 @@ class ModelStore:
         if pack.device == "cpu":
             return pack
         with self._changed:
-            place, name = next(
-                (warm.key.place, warm.name) for warm in self._shelf.packs if warm.pack is pack
-            )
-        return self._warm(PackKey(place, "cpu"), name, no_steps)[0].pack
+            here = next((warm for warm in self._shelf.packs if warm.pack is pack), None)
+        if here is None:
+            raise EngineUnreachable("The engine is closing and has no pack; restart it.")
+        return self._warm(PackKey(here.key.place, "cpu"), here.name, no_steps)[0].pack
 
     def rows(self) -> list[PackRow]:
-        """Return the loaded packs and the installed ones, by name; a damaged one is left out."""
+        """Return the loaded packs and the other installed ones, by name."""
         with self._changed:
-            rows = [self._row(warm) for warm in self._shelf.packs]
-        there = {row.digest for row in rows}
-        for name in installed_packs():
-            row = _available(name)
-            if row is not None and row.digest not in there:
-                rows.append(row)
-        return sorted(rows, key=lambda row: (row.pack, row.device))
+            warm, current = self._shelf.packs, self._current
+        return pack_rows(warm, current)
 
     def _run(self) -> None:
         """Load the first pack; what goes wrong waits for whoever asks for it."""
         try:
             key = PackKey(str(find_pack(self._first).resolve()), self.device)
             warm, self.times = self._warm(key, self._first, self._give_up_when_closed)
-            self._make_current(warm)
+            self._make_current(warm, unless_there_is_one=True)
         except BaseException as error:
             with self._changed:
                 self._error = error
@@ -262,8 +258,10 @@ class ModelStore:
         load_s = time.perf_counter() - begin_s
         return pack, LoadTimes(load_s, warm_up(pack, on_step))
 
-    def _make_current(self, warm: WarmPack) -> None:
+    def _make_current(self, warm: WarmPack, *, unless_there_is_one: bool = False) -> None:
         with self._changed:
+            if unless_there_is_one and self._current is not None:
+                return
             self._current, self._error = warm, None
             self._shelf.put(warm)
             self._changed.notify_all()
@@ -324,29 +322,5 @@ class ModelStore:
                     return warm.key.place
         return str(find_allowed_pack(name, self._allowed).resolve())
 
-    def _row(self, warm: WarmPack) -> PackRow:
-        manifest = warm.pack.manifest
-        state: PackState = "in_use" if warm is self._current else "loaded"
-        return PackRow(
-            warm.name,
-            manifest.version,
-            manifest.kind,
-            manifest.licence,
-            state,
-            warm.key.device,
-            warm.memory_bytes,
-            manifest.digest,
-        )
-
     def _tell(self, pack: str, state: ModelState, device: str, sentence: str) -> None:
         self._told(ModelNews(pack, state, device, sentence))
-
-
-def _available(name: str) -> PackRow | None:
-    try:
-        manifest = read_manifest(pack_folder() / name)
-    except ModelError:
-        return None
-    return PackRow(
-        name, manifest.version, manifest.kind, manifest.licence, "available", "", 0, manifest.digest
-    )
