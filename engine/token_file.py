@@ -54,12 +54,12 @@ def _is_good(token: str) -> bool:
 
 def _own_file(path: Path) -> str:
     try:
-        with os.fdopen(os.open(path, _FLAGS), "rb") as file:
-            state = os.fstat(file.fileno())
-            if not stat.S_ISREG(state.st_mode):
-                raise FileMissing(f"The token file {path} is not a file; {_CURE}.")
-            _require_own(path, state)
-            return file.read(4 * MAX_CHARACTERS).decode("utf-8", "replace")
+        handle = os.open(path, _FLAGS)
+        try:
+            _require_own(path, os.fstat(handle))
+            return os.read(handle, 4 * MAX_CHARACTERS).decode("utf-8", "replace")
+        finally:
+            os.close(handle)
     except OSError as error:
         raise FileMissing(
             f"The token file {path} cannot be read ({error.strerror}); {_CURE}."
@@ -67,6 +67,8 @@ def _own_file(path: Path) -> str:
 
 
 def _require_own(path: Path, state: os.stat_result) -> None:
+    if not stat.S_ISREG(state.st_mode):
+        raise FileMissing(f"The token file {path} is not a file; {_CURE}.")
     if not hasattr(os, "getuid"):  # Windows: the user's own folders are closed to others
         return
     if state.st_uid != os.getuid() or state.st_mode & 0o077:

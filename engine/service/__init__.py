@@ -15,7 +15,7 @@ from engine.config import EngineConfig
 from engine.jobs.job import Priority, Reporter
 from engine.media import MediaStore
 from engine.memory import resident_bytes
-from engine.models.news import PackRow
+from engine.models.rows import PackRow
 from engine.models.store import ModelStore
 from engine.notices import Notices
 from engine.service.adding import Adding
@@ -60,10 +60,9 @@ class EngineService:
         self._born_s = time.monotonic()
 
     def start(self) -> None:
-        """Start the workers and the loading of the first pack; go on with what a crash cut off."""
+        """Start the workers, and go on with what a crash cut off; ``models`` start apart."""
         self.rendering.resume()
         self.jobs.start()
-        self.models.start()
 
     def close(self) -> None:
         """Cancel the jobs, wait for the workers, write snapshots."""

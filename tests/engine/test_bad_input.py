@@ -17,6 +17,8 @@ import pytest
 import soundfile
 from PIL import Image
 
+from engine.scene.edits import AddSources
+from engine.service.adding import text_source
 from osc_bridge import errors, schema
 from osc_bridge.events import Fail
 from osc_bridge.message import ROOT
@@ -258,7 +260,7 @@ def test_lengths_out_of_range(unharmed: Any, samples: int) -> None:
 def test_bad_text(tcp_engine: Any, text: str) -> None:
     scene = tcp_engine.scene()
     with pytest.raises((errors.BadText, errors.OutOfRange)):
-        tcp_engine.service.add_text(scene, text)
+        tcp_engine.service.scenes.change(scene, AddSources((text_source(text),)))
     assert tcp_engine.service.scenes.get(scene).sources == ()
 
 

@@ -9,11 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import DEFAULT_PACK, SESSION_FOLDERS, EngineConfig, Flags, resolve_config
+from engine.config import (
+    DEFAULT_PACK,
+    SESSION_FOLDERS,
+    EngineConfig,
+    Flags,
+    check_device,
+    resolve_config,
+)
 from engine.lock import SessionLock
 from osc_bridge.errors import (
     BadSession,
     DeviceUnavailable,
+    FileMissing,
+    NotAuthorised,
     OutOfRange,
     SessionNotWritable,
     WildtrackError,
@@ -52,12 +61,78 @@ def test_values_out_of_range(tmp_path: Path, flags: Flags, error: type[Wildtrack
         resolve_config(tmp_path, flags, {})
 
 
-def test_a_device_that_is_not_here(tmp_path: Path) -> None:
+def test_a_device_that_is_not_here() -> None:
     import torch
 
     missing = "mps" if not torch.backends.mps.is_available() else "cuda"
     with pytest.raises(DeviceUnavailable, match="--device cpu"):
-        EngineConfig(tmp_path, device=missing)
+        check_device(missing)
+
+
+def test_limits_and_switches_come_from_flag_environment_and_file(tmp_path: Path) -> None:
+    (tmp_path / "engine.toml").write_text(
+        'memory_budget_gb = 3\nstems_gb = 3.5\nprecision = "bf16"\noscquery = false\n'
+    )
+    environ = {"WILDTRACK_MEMORY_BUDGET_GB": "2", "WILDTRACK_MDNS": "yes", "WILDTRACK_STEMS_GB": ""}
+    config = resolve_config(tmp_path, Flags(memory_budget_gb=1.5, compile=True), environ)
+    assert (config.memory_budget_bytes, config.stems_bytes) == (1_500_000_000, 3_500_000_000)
+    assert (config.mdns, config.oscquery) == (True, False)
+    assert (config.options.precision, config.options.compiled) == ("bf16", True)
+    assert resolve_config(tmp_path, Flags(), environ).memory_budget_gb == 2.0
+    assert resolve_config(tmp_path, Flags(oscquery=True, mdns=False), environ).oscquery
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MEMORY_BUDGET_GB", "-1"),
+        ("MEMORY_BUDGET_GB", "nan"),
+        ("STEMS_GB", "much"),
+        ("MDNS", "perhaps"),
+        ("PRECISION", "int1"),
+    ],
+)
+def test_limits_and_switches_out_of_range(tmp_path: Path, variable: str, value: str) -> None:
+    with pytest.raises(OutOfRange, match=value):
+        resolve_config(tmp_path, Flags(), {f"WILDTRACK_{variable}": value})
+
+
+TOKEN = "correct-horse-battery"
+
+
+def test_another_interface_needs_a_token(tmp_path: Path) -> None:
+    with pytest.raises(NotAuthorised, match=r"--token-file.*WILDTRACK_TOKEN"):
+        resolve_config(tmp_path, Flags(bind="192.0.2.1"), {})
+    file = tmp_path / "token"
+    file.write_text(f"{TOKEN}\n")
+    file.chmod(0o600)
+    by_file = resolve_config(tmp_path, Flags(bind="192.0.2.1", token_file=file), {})
+    by_environment = resolve_config(tmp_path, Flags(bind="::"), {"WILDTRACK_TOKEN": TOKEN})
+    assert by_file.token == by_environment.token == TOKEN
+    assert TOKEN not in repr(by_file)
+
+
+@pytest.mark.parametrize("token", ["short", "x" * 201, "a token with some spaces", "ümläute" * 4])
+def test_a_token_that_is_none(tmp_path: Path, token: str) -> None:
+    with pytest.raises(NotAuthorised, match="16 to 200"):
+        resolve_config(tmp_path, Flags(), {"WILDTRACK_TOKEN": token})
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o660, 0o644])
+def test_a_token_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    file.chmod(mode)
+    with pytest.raises(NotAuthorised, match="chmod 600"):
+        resolve_config(tmp_path / "session", Flags(token_file=file), {})
+
+
+def test_a_token_file_that_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("missing", "link", "pipe", "."):
+        with pytest.raises(FileMissing):
+            resolve_config(tmp_path / "session", Flags(token_file=tmp_path / name), {})
 
 
 @pytest.mark.parametrize(
@@ -68,6 +143,11 @@ def test_a_device_that_is_not_here(tmp_path: Path) -> None:
         'pack = "../evil"',
         "port = [",
         'session = "/"',
+        'bind = "0.0.0.0"',
+        'token = "0123456789abcdef"',
+        "mdns = true",
+        "x = 1 #" + " " * 70_000,
+        "x = " + "[" * 20_000,
     ],
 )
 def test_a_session_from_somebody_else_cannot_open_doors(tmp_path: Path, text: str) -> None:

@@ -20,9 +20,13 @@ import pytest
 from engine.models.loading import load_pack
 from engine.models.pack import file_hash
 from engine.run import stop_at_end_of, stopped_by_signals
+from osc_bridge.caller import Call
 from osc_bridge.client import Client
 from osc_bridge.discovery import find_engine
 from osc_bridge.errors import BadCheckpoint, PackCorrupt, WildtrackError
+from osc_bridge.events import Done, Progress
+from osc_bridge.schema import Render
+from osc_bridge.wire import encode_request, read_event
 
 START_S = 120
 
@@ -60,13 +64,24 @@ def _ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
                 process.kill()
 
 
-def ready(process: subprocess.Popen[str]) -> dict[str, Any]:
+def said(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The next line that the engine prints."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
         pytest.fail(f"the engine did not start: {process.stderr.read()}")  # type: ignore[union-attr]
-    said: dict[str, Any] = json.loads(line)
-    return said
+    words: dict[str, Any] = json.loads(line)
+    return words
+
+
+def asked_again(udp_port: int, call: Call[Any]) -> Any:
+    """The result of a request that is sent again, from another port than the first time."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(START_S)
+        sock.sendto(encode_request(call.request_id, call.request), ("127.0.0.1", udp_port))
+        while not isinstance(event := read_event(sock.recv(4096)), Done):
+            assert isinstance(event, Progress)
+        return event.result
 
 
 def test_an_engine_is_killed_returns_works_and_leaves_nothing(
@@ -74,37 +89,86 @@ def test_an_engine_is_killed_returns_works_and_leaves_nothing(
 ) -> None:
     session = tmp_path / "session"
     killed = spawn()
-    with Client.connect(ready(killed)["tcp_port"]) as client:
+    serving = said(killed)
+    assert serving["serving"] is True
+    with Client.connect(serving["tcp_port"]) as client:
         scene = client.new_scene("Alley", duration_s=0.5)
         client.add_text(scene, "rain")
+        client.set(scene, "s1", gain_db=-6.0)
+        client.undo(scene)
+        before = client.snapshot(scene)
+        started = client.start(Render(scene, "consistent", "preview"))
+        client.ping()  # answered, though the pack cannot be there so soon
+        client.status()  # handled after the render
         killed.kill()
         killed.wait()
+    assert len(list((session / "jobs").iterdir())) == 1
+    part = session / "media" / ".0123456789abcdef.part.png"
+    part.touch()
+    (session / "media" / ".hidden.part").touch()
 
     process = spawn()
-    said = ready(process)
-    found = find_engine(session)
-    assert found is not None
-    ports = (said["udp_port"], said["tcp_port"])
-    assert (found.pid, found.udp_port, found.tcp_port) == (process.pid, *ports)
-
-    second = spawn()
-    _, error = second.communicate(timeout=START_S)
-    assert (second.returncode, str(process.pid) in error) == (6, True)
-    assert len(error.splitlines()) == 1
-
-    with Client.connect(said["udp_port"], transport="udp") as client:
-        assert [row.label for row in client.sources(scene)] == ["rain"]
-        take = json.loads(Path(client.render(scene, "consistent", "preview").path).read_text())
+    serving = said(process)
+    with Client.connect(serving["udp_port"], transport="udp") as client:
+        assert client.snapshot(scene) == before
+        found = find_engine(session)
+        assert found is not None
+        ports = (serving["udp_port"], serving["tcp_port"])
+        assert (found.pid, found.udp_port, found.tcp_port) == (process.pid, *ports)
+        assert not part.exists()
+        ready = said(process)
+        assert ready["ready"] is True
+        assert ready["pack"] == "tiny"
+        repeated = asked_again(serving["udp_port"], started)
+        take = json.loads(Path(repeated.path).read_text())
         assert (session / take["mix"]["file"]).is_file()
-        assert client.status().pack == "tiny"
+        assert take["take"] == "t0001"
+        assert [row.take for row in client.takes()] == ["t0001"]
         client.quit()
     output, error = process.communicate(timeout=START_S)
-    assert (process.returncode, output, error) == (0, "", "")
+    assert (process.returncode, output) == (0, "")
+    assert "Traceback" not in error
     assert find_engine(session) is None
-    assert not (session / ".engine.lock").exists()
-    assert not list(session.rglob("*.part*"))
+    left = {path.name for path in session.rglob(".*")}
+    assert left == {".hidden.part"}, "not ours: it stays"
+    assert not list((session / "jobs").iterdir())
     with socket.socket() as sock, pytest.raises(OSError, match="refused"):
-        sock.connect(("127.0.0.1", said["tcp_port"]))
+        sock.connect(("127.0.0.1", serving["tcp_port"]))
+
+
+def test_a_second_engine_names_the_first(
+    spawn: Callable[..., subprocess.Popen[str]],
+) -> None:
+    first = spawn()
+    said(first)
+    second = spawn()
+    output, error = second.communicate(timeout=START_S)
+    assert (second.returncode, output) == (6, "")
+    assert str(first.pid) in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_pack_that_does_not_load_ends_the_engine_with_its_exit_code(
+    spawn: Callable[..., subprocess.Popen[str]], tiny_pack: Path, tmp_path: Path
+) -> None:
+    pack = tmp_path / "pack"
+    shutil.copytree(tiny_pack, pack)
+    (pack / "codec.safetensors").write_bytes(b"")
+    process = spawn("--pack", str(pack))
+    output, error = process.communicate(timeout=START_S)
+    assert process.returncode == 5
+    assert [next(iter(json.loads(line))) for line in output.splitlines()] == ["serving"]
+    assert "codec.safetensors" in error.splitlines()[-1]
+    assert "install Wildtrack" in error.splitlines()[-1]
+
+
+def test_the_engine_serves_before_torch_is_there() -> None:
+    names = ("engine.server", "engine.run", "engine.service", "engine.scene", "engine.jobs")
+    code = f"import sys; [__import__(n) for n in {names!r}]; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=START_S
+    )
+    assert done.stdout == "False\n"
 
 
 def test_signals_end_the_engine_in_order() -> None:
