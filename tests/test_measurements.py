@@ -32,10 +32,15 @@ def test_the_page_is_written_from_the_figures() -> None:
     assert measurements.PAGE.read_text(encoding="utf-8") == measurements.page(figures)
 
 
+def test_every_part_was_measured() -> None:
+    figures = json.loads((DOCS / "measurements.json").read_text(encoding="utf-8"))
+    assert list(figures) == list(script().PARTS)
+
+
 def test_figures_and_pictures_are_of_the_installed_pack() -> None:
     digest = read_manifest(find_pack("starter")).digest
     figures = json.loads((DOCS / "measurements.json").read_text(encoding="utf-8"))
-    assert figures["pack"] == digest
+    assert {part["pack"] for part in figures.values()} == {digest}
     for name in ("demo.png", "starter-sheet.png"):
         with Image.open(DOCS / name) as picture:
             assert picture.info["Source"].endswith(digest), name

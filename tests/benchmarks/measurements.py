@@ -1,14 +1,17 @@
-"""Everything that docs/measurements.md says, measured in one run on this machine.
+"""Everything that docs/measurements.md says, measured on this machine, part by part.
 
-    python tests/benchmarks/measurements.py
+    python tests/benchmarks/measurements.py             # every part: an hour
+    python tests/benchmarks/measurements.py demo soak   # these parts; the others stay as they were
 
-Run it on an idle machine. It calls the commands that a user has, writes their figures to
-docs/measurements.json, the page from them, and the demo's picture to docs/demo.png. Tests fail when
-page and figures differ, or when they are of another pack than the one in the install.
+Run it on an idle machine. Each part is one run of the command or script that its section names, and
+keeps its date. The figures go to docs/measurements.json, the page is written from them, and the
+demo's picture goes to docs/demo.png. Tests fail when page and figures differ, or when a part that
+depends on the pack was measured with another than the one in the install.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -16,140 +19,87 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).parent))
+
+from measurements_page import page  # noqa: E402 - its folder was just named
+
 FIGURES = ROOT / "docs" / "measurements.json"
 PICTURE = ROOT / "docs" / "demo.png"
 PAGE = ROOT / "docs" / "measurements.md"
 FIXTURES = ("small", "two_layers")
 
 
-def measure() -> dict[str, Any]:
-    """Run the benchmarks one after the other, keep the demo's picture, return the figures."""
+def _parity() -> dict[str, Any]:
+    return {
+        name: _wildtrack("models", "parity", str(ROOT / "tests/data/ssv2a" / name))
+        for name in FIXTURES
+    }
+
+
+def _demo() -> Any:
     with tempfile.TemporaryDirectory() as folder:
-        demo = _wildtrack("demo", "--out", str(Path(folder) / "demo"))
+        found = _wildtrack("demo", "--out", str(Path(folder) / "demo"))
         [picture] = (Path(folder) / "demo").glob("*.png")
         shutil.copy(picture, PICTURE)
-        return {
-            "pack": _wildtrack("models", "list")[0]["digest"],
-            "date": datetime.now(UTC).date().isoformat(),
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, no GPU used",
-            "python": platform.python_version(),
-            "parity": {
-                name: _wildtrack("models", "parity", str(ROOT / "tests/data/ssv2a" / name))
-                for name in FIXTURES
-            },
-            "cycle_mix": _wildtrack("bench", "cycle-mix"),
-            "render": _wildtrack("bench", "render"),
-            "demo": demo["seconds"],
-        }
+        return found["seconds"]
 
 
-def page(figures: Mapping[str, Any]) -> str:
-    """Return docs/measurements.md."""
-    return f"""# Measurements
-
-Measured on {figures["date"]} on {figures["machine"]}, Python {figures["python"]}, by
-`python tests/benchmarks/measurements.py`, which wrote this page. What the starter can do is in
-its [model card](../presets/packs/starter/README.md).
-
-## SSV2A against the published numbers
-
-{_parity(figures["parity"])}
-## Cycle Mix at the released size
-
-{_cycle_mix(figures["cycle_mix"])}
-## One stem with the starter
-
-{_render(figures["render"])}
-## The demo: a frame, two texts, an audio clip
-
-{_demo(figures["demo"])}"""
+def _script(name: str) -> Callable[[], Any]:
+    return lambda: _run(sys.executable, str(Path(__file__).with_name(name)))
 
 
-def _parity(fixtures: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    rows = [
-        [name, f"{sum(row['ok'] for row in found)} of {len(found)}", f"{_worst(found):.1e}"]
-        for name, found in fixtures.items()
-    ]
-    return _table(["fixture", "tensors within 1e-5", "largest error"], rows)
+PARTS: dict[str, Callable[[], Any]] = {
+    "parity": _parity,
+    "cycle_mix": lambda: _wildtrack("bench", "cycle-mix"),
+    "render": lambda: _wildtrack("bench", "render"),
+    "demo": _demo,
+    "round_trip": _script("round_trip.py"),
+    "cancel_latency": _script("cancel_latency.py"),
+    "kill_cycles": _script("kill_cycles.py"),
+    "soak": _script("soak.py"),
+    "osc_flood": _script("osc_flood.py"),
+}
+"""What is measured, in the order of the page; each leaves figures that JSON can hold."""
 
 
-def _worst(rows: Sequence[Mapping[str, Any]]) -> float:
-    return max(float(row["max_abs_error"]) for row in rows)
-
-
-def _cycle_mix(of: Mapping[str, Any]) -> str:
-    rows = [
-        ["Wildtrack", f"{of['fast_s']:.2f} s", "all of it", "1"],
-        [
-            "plain loop, one pass a draw",
-            f"{of['plain_s']:.0f} s",
-            f"{of['timed_draws']} draws timed, the rest extrapolated",
-            f"{of['plain_s'] / of['fast_s']:.0f}",
-        ],
-        [
-            "plain loop, one pass a sample",
-            f"{of['published_s']:.0f} s",
-            f"{of['timed_samples']} samples and one round timed, the rest extrapolated",
-            f"{of['published_s'] / of['fast_s']:.0f}",
-        ],
-    ]
-    head = f"""{of["parameters"] / 1e6:.1f} million parameters, {of["sources"]} sources,
-{of["iterations"]} iterations of {of["samples"]} samples of {of["draws"]} draws, {of["threads"]}
-threads, all in one run (`wildtrack bench cycle-mix`).
-
-"""
-    return head + _table(["", "time", "measured", "times slower"], rows)
-
-
-def _render(of: Mapping[str, Any]) -> str:
-    rows = [
-        ["load the pack", f"{of['load_s']:.2f} s"],
-        [f"{of['duration_s']:g} s stem, cold (with loading)", f"{of['cold_s']:.2f} s"],
-        [f"{of['duration_s']:g} s stem, warm, final", f"{of['final_s']:.2f} s"],
-        [f"{of['duration_s']:g} s stem, warm, preview", f"{of['preview_s']:.2f} s"],
-        ["memory of the process", f"{of['memory_bytes'] / 1e6:.0f} MB"],
-    ]
-    head = f"""`wildtrack bench render`: from words to 48 kHz samples, {of["threads"]} threads,
-medians of {of["repeats"]} warm stems.
-
-"""
-    return head + _table(["", "measured"], rows)
-
-
-def _demo(seconds: Mapping[str, Mapping[str, float | None]]) -> str:
-    rows = [
-        [stage, *("" if value is None else f"{value:.2f}" for value in (of["cold"], of["warm"]))]
-        for stage, of in seconds.items()
-    ]
-    head = """`wildtrack demo`: the first render starts the engine; the second is another seed on
-the warm one.
-
-"""
-    return head + _table(["seconds for", "cold", "warm"], rows)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+def measured(part: str) -> dict[str, Any]:
+    """Run one part now; return its figures with date, machine and the digest of the pack."""
+    print(f"{part} ...", file=sys.stderr, flush=True)
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, no GPU used",
+        "python": platform.python_version(),
+        "pack": _wildtrack("models", "list")[0]["digest"],
+        "figures": PARTS[part](),
+    }
 
 
 def _wildtrack(*words: str) -> Any:
-    command = [sys.executable, "-m", "plugin_host.cli", *words, "--json"]
-    print(*words, file=sys.stderr)
-    return json.loads(subprocess.run(command, check=True, capture_output=True, cwd=ROOT).stdout)
+    return _run(sys.executable, "-m", "plugin_host.cli", *words, "--json")
+
+
+def _run(*command: str) -> Any:
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=ROOT)
+    return json.loads(done.stdout)
 
 
 def main() -> None:
-    """Measure, then write figures and page."""
-    figures = measure()
-    FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(figures), encoding="utf-8")
+    """Measure what was asked for, and after each part write figures and page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", nargs="*", choices=[*PARTS, []], help="default: every part")
+    asked = parser.parse_args().part or list(PARTS)
+    found = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.is_file() else {}
+    for part in asked:
+        found[part] = measured(part)
+        ordered = {name: found[name] for name in PARTS if name in found}
+        FIGURES.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+        PAGE.write_text(page(ordered), encoding="utf-8")
 
 
 if __name__ == "__main__":
