@@ -26,6 +26,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     ),
     "Engine": (
         Entry("engine", "engine.commands:engine", "Serve a session folder over OSC, models warm."),
+        Entry("up", "plugin_host.cli.up:up", "Serve a session; restart an engine that dies."),
         Entry("models", "engine.commands:models", "List, verify and compare model packs."),
         Entry("bench", "engine.commands:bench", "Measure Cycle Mix and rendering."),
         Entry("train", "engine.training.commands:train", "Train the starter pack from a corpus."),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from osc_bridge.errors import EngineUnreachable, ModelError
-from plugin_host import engine_process
+from plugin_host import child, engine_process, interrupts
 from plugin_host.engine_process import Launch, engine_for
 
 SERVING = """
@@ -49,7 +49,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[Any]]:
             super().__init__(*args, **kwargs)
             processes.append(self)
 
-    monkeypatch.setattr(engine_process.subprocess, "Popen", Watched)
+    monkeypatch.setattr(child.subprocess, "Popen", Watched)
     return processes
 
 
@@ -93,7 +93,7 @@ def test_signals_end_it_too(
     started: list[subprocess.Popen[Any]],
     number: signal.Signals,
 ) -> None:
-    monkeypatch.setattr(engine_process.signal, "getsignal", lambda _: signal.SIG_DFL)
+    monkeypatch.setattr(interrupts.signal, "getsignal", lambda _: signal.SIG_DFL)
     program(monkeypatch, SERVING)
     with pytest.raises(KeyboardInterrupt), engine_for(Launch(tmp_path)) as engine:
         os.kill(os.getpid(), number)
@@ -146,8 +146,8 @@ def test_it_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
 def test_one_that_will_not_end_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[subprocess.Popen[Any]]
 ) -> None:
-    monkeypatch.setattr(engine_process, "QUIT_S", 0.1)
-    monkeypatch.setattr(engine_process, "TERMINATE_S", 0.1)
+    monkeypatch.setattr(child, "QUIT_S", 0.1)
+    monkeypatch.setattr(child, "TERMINATE_S", 0.1)
     program(monkeypatch, SERVING, "stubborn")
     with engine_for(Launch(tmp_path)):
         pass

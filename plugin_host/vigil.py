@@ -1,0 +1,148 @@
+"""Watching over one engine process: until it dies, or does not answer any more."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from osc_bridge.client import Client
+from osc_bridge.errors import EngineUnreachable, ReplyTimeout, WildtrackError
+from osc_bridge.schema import Status
+from osc_bridge.transports.base import LOOPBACK
+from plugin_host.child import Child, Said, ending
+
+_ASK_MIN_S: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long is waited for an engine, in seconds."""
+
+    serving_s: float = 60.0
+    """From its start to its first line."""
+    loading_s: float = 60.0
+    """Without an answer while it loads its pack: loading libraries may hold Python up."""
+    answer_s: float = 5.0
+    """Without an answer from then on."""
+    ask_s: float = 1.0
+    """From one question to the next."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How an engine ended, or why it was killed (then without an exit code)."""
+
+    reason: str
+    exit_code: int | None
+    error: WildtrackError
+    served_s: float
+    """How long it served; 0 if it never did."""
+    was_ready: bool
+
+
+class _Gone(Exception):
+    """The process has ended."""
+
+
+class _Hung(Exception):
+    """It lives, but is of no use; the argument says why."""
+
+
+class Vigil:
+    """One engine from its start to its end; ``client`` is connected while it serves."""
+
+    def __init__(self, child: Child, patience: Patience) -> None:
+        self._child = child
+        self._patience = patience
+        self._port = 0
+        self._client: Client | None = None
+        self._served_at_s = 0.0
+        self._ready = False
+
+    def keep(self, on_serving: Callable[[Said], None]) -> End:
+        """Return when the engine is gone; it is killed if it hangs."""
+        try:
+            on_serving(self._wait_serving())
+            self._watch()
+        except _Hung as hung:
+            self._child.kill()
+            return self._end(str(hung), None, EngineUnreachable(f"{hung}; it was ended."))
+        except _Gone:
+            error = self._child.error()
+            code = self._child.process.returncode
+            return self._end(ending(code), code, error)
+        finally:
+            self._hang_up()
+
+    def ask_to_quit(self, within_s: float) -> bool:
+        """Whether the engine has promised to end."""
+        try:
+            self._connected(within_s).quit()
+        except WildtrackError:
+            return False
+        finally:
+            self._hang_up()
+        return True
+
+    def _end(self, reason: str, code: int | None, error: WildtrackError) -> End:
+        served_s = time.monotonic() - self._served_at_s if self._port else 0.0
+        return End(reason, code, error, served_s, self._ready)
+
+    def _wait_serving(self) -> Said:
+        limit_s = self._patience.serving_s
+        deadline_s = time.monotonic() + limit_s
+        while True:
+            said = self._hear(deadline_s - time.monotonic())
+            if said is None:
+                raise _Hung(f"it did not serve within {limit_s:g} s")
+            if said.get("serving") or said.get("ready"):
+                self._port, self._served_at_s = int(said["tcp_port"]), time.monotonic()
+                return said
+
+    def _watch(self) -> NoReturn:
+        answered_s = time.monotonic()
+        while True:
+            self._hear(self._patience.ask_s)
+            limit_s = self._patience.answer_s if self._ready else self._patience.loading_s
+            if self._answers(answered_s + limit_s - time.monotonic()):
+                answered_s = time.monotonic()
+            elif time.monotonic() >= answered_s + limit_s:
+                raise _Hung(f"it did not answer for {limit_s:g} s")
+
+    def _hear(self, within_s: float) -> Said | None:
+        """The next line; None if none comes in this time."""
+        try:
+            said = self._child.said(within_s)
+        except queue.Empty:
+            return None
+        if said is None:
+            raise _Gone
+        self._ready = self._ready or bool(said.get("ready"))
+        return said
+
+    def _answers(self, within_s: float) -> bool:
+        """Whether it answers in this time; a refusal is an answer."""
+        within_s = max(within_s, _ASK_MIN_S)
+        try:
+            self._connected(within_s).call(Status(), within_s)
+        except ReplyTimeout:
+            return False
+        except EngineUnreachable:
+            self._hang_up()
+            return False
+        except WildtrackError:
+            return True
+        return True
+
+    def _connected(self, within_s: float) -> Client:
+        if self._client is None:
+            self._client = Client.connect(self._port, LOOPBACK, "tcp", "wildtrack up", within_s)
+        return self._client
+
+    def _hang_up(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
