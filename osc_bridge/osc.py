@@ -1,8 +1,8 @@
 """OSC 1.0 messages as bytes: address, type tags, arguments.
 
 Written with python-osc's writers. Its message classes skip unknown type tags, pad short packets and
-follow negative sizes, and its readers take 1.8 us for a text of 20 bytes, one at a time; so reading
-is ours: 8 us for a whole `SetSource` where theirs took 16 us. A test holds both equal.
+follow negative sizes, and its readers look at each byte of a text in Python: 7 us for the head and
+arguments of a `SetSource`, where the reading here takes 2. A test holds both equal.
 """
 
 from __future__ import annotations
