@@ -40,6 +40,11 @@ class Journal:
         self._was_missing = False
         self._has_remains = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the journal's file is open."""
+        return self._handle is not None
+
     def exists(self) -> bool:
         """Whether the session holds this scene."""
         return os.path.lexists(self.snapshot) or os.path.lexists(self.path)

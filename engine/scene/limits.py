@@ -96,7 +96,7 @@ def checked_scene_field(field: str, value: FieldValue) -> FieldValue:
     if field in SCENE_NUMBER_FIELDS:
         return _number(SCENE_NUMBER_FIELDS[field], field, value)
     if field == "name":
-        return clean_text(_as_text(field, value), "A scene's name", model.MAX_NAME_CHARACTERS)
+        return _checked_name(_as_text(field, value))
     raise BadArguments(
         f"A scene has no settable field {field[:40]!r}; the fields are "
         f"{', '.join(SETTABLE_SCENE_FIELDS)}."
@@ -232,6 +232,16 @@ def _checked_flag(field: str, value: FieldValue) -> bool:
             f"{field} is {_shown(value)}; the allowed values are true and false (1 and 0)."
         )
     return bool(value)
+
+
+def _checked_name(value: str) -> str:
+    name = clean_text(value, "A scene's name", model.MAX_NAME_CHARACTERS)
+    if not name:
+        raise BadText(
+            "A scene's name is blank; the allowed range is 1 to "
+            f"{model.MAX_NAME_CHARACTERS} characters: write something."
+        )
+    return name
 
 
 def _checked_words(source: Source, value: FieldValue) -> str:

@@ -90,7 +90,7 @@ class Scene:
                 return source
         there = ", ".join(source.id for source in self.sources) or "none yet"
         raise UnknownSource(
-            f"Scene {self.id} has no source {source_id!r} (sources: {there}); "
+            f"Scene {self.id} has no source {source_id[:40]!r} (sources: {there}); "
             "ask source/list for the ids."
         )
 

@@ -68,14 +68,15 @@ def timeline_from_json(text: str | bytes) -> Timeline:
     if codec.is_old(data):
         return Timeline(codec.scene_of(data))
     codec.require_format(data)
-    timeline = _timeline(strict.build(_Document, data, "A snapshot"))
-    scene = timeline.scene
-    if not codec.is_scene_id(scene.id):
-        raise BadSession(f"A scene is called {scene.id[:40]!r}; expected scene1, scene2, ...")
+    document = strict.build(_Document, data, "A snapshot")
+    if not codec.is_scene_id(document.id):
+        raise BadSession(f"A scene is called {document.id[:40]!r}; expected scene1, scene2, ...")
     try:
+        timeline = _timeline(document)
+        _check_sources(timeline.scene, document.sources)
         _check_steps(timeline)
     except WildtrackError as error:
-        raise BadSession(f"Scene {scene.id} is damaged: {error}") from error
+        raise BadSession(f"Scene {document.id} is damaged: {error}") from error
     return timeline
 
 
@@ -121,19 +122,19 @@ def _timeline(document: _Document) -> Timeline:
     def steps(rows: tuple[_StepRow, ...]) -> tuple[Step, ...]:
         return tuple(Step(scene(row.scene), _sentence(row.what)) for row in rows)
 
-    now = scene(document.scene)
-    undo, redo = steps(document.undo), steps(document.redo)
-    _check_sources(now, document.sources)
-    return Timeline(now, undo, redo, _sentence(document.what), document.drag)
+    return Timeline(
+        scene(document.scene),
+        steps(document.undo),
+        steps(document.redo),
+        _sentence(document.what),
+        document.drag,
+    )
 
 
 def _check_sources(scene: Scene, sources: tuple[Source, ...]) -> None:
     codec.check_media(source.media for source in sources)
     for source in sources:
-        try:
-            limits.check_source(scene, source)
-        except WildtrackError as error:
-            raise BadSession(f"A source of it is damaged: {error}") from error
+        limits.check_source(scene, source)
 
 
 def _check_steps(timeline: Timeline) -> None:
