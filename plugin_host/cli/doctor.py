@@ -51,6 +51,7 @@ def findings(session: Path) -> Iterator[Finding]:
     yield machine.check_disk(session)
     yield from machine.check_ports()
     yield from machine.check_engine(session)
+    yield from machine.check_restarts(session)
     yield machine.check_portaudio()
     yield from machine.check_extras()
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from engine.checks import Finding, Status
 from osc_bridge.discovery import EngineAddress, announced, engines, find_engine
 from osc_bridge.errors import SessionNotWritable
+from plugin_host import engine_log
+from plugin_host.restarts import read_restarts
 
 DISTRIBUTION = "wildtrack"
 LOWEST_PYTHON, HIGHEST_PYTHON = (3, 11), (3, 13)
@@ -25,6 +27,7 @@ EXTRAS = {
         "python3.11 -m venv reference && reference/bin/pip install",
     ),
 }
+_RESTARTS_SHOWN = 5
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)([^;]*);?(.*)")
 
 
@@ -139,6 +142,27 @@ def check_engine(session: Path) -> list[Finding]:
         return [_silent_row(silent[0].pid, session), *rows]
     none = "none serves this folder; render starts one for the call"
     return [Finding("engine", "ok", none), *rows]
+
+
+def check_restarts(session: Path) -> list[Finding]:
+    """The last times that `wildtrack up` had to start this session's engine again."""
+    restarts = read_restarts(session)
+    last = restarts[-_RESTARTS_SHOWN:]
+    if not last:
+        return []
+    log = session / engine_log.FOLDER / engine_log.FILE_NAME
+    newest = [
+        Finding(
+            "restart",
+            "warn",
+            f"{row.at[:19]} UTC: {row.reason}, after {row.lived_s:.0f} s"
+            + (f"; it said: {row.last_lines[-1]}" if row.last_lines else ""),
+            f"{log} has the rest",
+        )
+        for row in last
+    ]
+    how_many = f"{len(restarts)} on record, the last {len(last)} here"
+    return [Finding("restarts", "ok", how_many), *newest]
 
 
 def check_extras() -> list[Finding]:

@@ -17,6 +17,7 @@ from osc_bridge.discovery import EngineAddress, Ports, announce, find_engine, wi
 from osc_bridge.transports.udp import UdpListener
 from plugin_host.cli import doctor as doctor_module
 from plugin_host.cli import machine, main
+from plugin_host.restarts import Restart, note_restart
 
 
 def test_json_has_every_part(tmp_path: Path) -> None:
@@ -123,6 +124,21 @@ def test_an_engine_that_is_silent_is_noticed(
     listener.close()
     assert row.status == "warn"
     assert str(os.getpid()) in row.detail
+
+
+def test_the_last_restarts_are_shown(tmp_path: Path) -> None:
+    assert machine.check_restarts(tmp_path) == []
+    for number in range(7):
+        words = ("a trace", f"words {number}")
+        at = f"2026-01-01T00:00:0{number}.000+00:00"
+        note_restart(tmp_path, Restart(at, "it was ended by SIGKILL", -9, 12.4, words))
+    summary, *rows = machine.check_restarts(tmp_path)
+    assert "7 on record" in summary.detail
+    assert [row.status for row in rows] == ["warn"] * 5
+    assert rows[-1].detail == (
+        "2026-01-01T00:00:06 UTC: it was ended by SIGKILL, after 12 s; it said: words 6"
+    )
+    assert "engine.log" in rows[-1].cure
 
 
 def test_a_runtime_folder_of_everybody_is_noticed(
