@@ -16,7 +16,9 @@ import re
 import tempfile
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
 from engine.models.options import AUTO, Options, options_for
@@ -100,6 +102,8 @@ class EngineConfig:
         options_for(self.device, self.precision, self.compile)
         _check_gb("The memory budget", self.memory_budget_gb)
         _check_gb("The limit of the stems", self.stems_gb)
+        if _is_loopback(self.bind):
+            object.__setattr__(self, "bind", "")
         require_token(self.bind, self.token)
         session = prepare_session(self.session)
         object.__setattr__(self, "session", session)
@@ -221,6 +225,13 @@ def _require_own(folder: Path) -> None:
             f"{folder} leads to another place; replace the link by a folder, or choose another "
             "session folder."
         )
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether this is where an engine listens anyway."""
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def _check_port(what: str, port: int) -> None:

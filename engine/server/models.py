@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.models.rows import PackRow
+from engine.models.news import PackRow
 from engine.notices import shown_pack
 from engine.server.asked import Desk
 from osc_bridge import paging, schema

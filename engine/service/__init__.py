@@ -15,7 +15,7 @@ from engine.config import EngineConfig
 from engine.jobs.job import Priority, Reporter
 from engine.media import MediaStore
 from engine.memory import resident_bytes
-from engine.models.rows import PackRow
+from engine.models.news import PackRow
 from engine.models.store import ModelStore
 from engine.notices import Notices
 from engine.service.adding import Adding

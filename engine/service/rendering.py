@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from engine.config import EngineConfig
 from engine.errors import mapped
 from engine.jobs.job import Caller, Priority, Reporter
@@ -20,6 +22,8 @@ from engine.settings import RenderSettings
 from engine.stem_cache import StemCache
 from engine.take_document import take_document
 from osc_bridge.errors import WildtrackError
+
+_log = logging.getLogger(__name__)
 
 
 class Rendering:
@@ -55,7 +59,7 @@ class Rendering:
             try:
                 self._queue(record, self._followers.asking(record))
             except WildtrackError as error:
-                self._records.done(record.id, Outcome(error=error))
+                self._ended(record, Outcome(error=error))
                 self._notices.engine("job_dropped", f"Given up: {what} ({error})")
             else:
                 self._notices.engine("job_resumed", f"Goes on: {what}.")
@@ -83,7 +87,7 @@ class Rendering:
         try:
             self._queue(added, asking)
         except BaseException:
-            self._records.done(added.id)
+            self._ended(added, Outcome())
             raise
 
     def render_source(
@@ -122,17 +126,24 @@ class Rendering:
             return self._take(record.scene, record.settings, reporter)
 
         def done(made: TakeMade) -> None:
-            self._records.done(record.id, Outcome(take=made.take))
+            self._ended(record, Outcome(take=made.take))
             caller.done(made)
 
         def failed(error: WildtrackError) -> None:
-            self._records.done(record.id, Outcome(error=error))
+            self._ended(record, Outcome(error=error))
             caller.failed(error)
 
         recorded = Asking(
             Caller(caller.key, caller.report, done, failed), asking.title, asking.arguments
         )
         self._jobs.submit(self._jobs.device, _priority(record.settings), work, recorded)
+
+    def _ended(self, record: JobRecord, outcome: Outcome) -> None:
+        """Forget the record; a disk that does not allow it keeps nobody from being told."""
+        try:
+            self._records.done(record.id, outcome)
+        except OSError as error:
+            _log.warning("The record %s of a render that has ended stays: %s", record.id, error)
 
     def _take(self, scene: Scene, settings: RenderSettings, reporter: Reporter) -> TakeMade:
         rendered = self._renderer.render(scene, settings, reporter.phase)
