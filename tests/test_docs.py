@@ -50,6 +50,8 @@ def test_shell_line_is_true(page: str, words: list[str]) -> None:
         check_make(words[1:])
     elif program == "wildtrack":
         check_wildtrack(words[1:])
+    elif program == "python":
+        assert (ROOT / words[1]).is_file(), words[1]
     else:
         assert program in {"git", "cd", "source"}, f"{page}: no test knows {program!r}"
 
