@@ -119,7 +119,7 @@ def test_what_filled_the_memory_is_gone_at_the_next_try(relief: Relief) -> None:
             return left[0]() is None
         large = torch.zeros(1000)
         left.append(weakref.ref(large))
-        raise CUDA
+        raise MemoryError
 
     assert relief.run(work)
 
@@ -180,14 +180,13 @@ def test_a_render_in_one_batch_at_a_time_is_another_stem(
 
 @pytest.mark.parametrize("part", ["perceive", "remix", "decode"])
 def test_each_part_of_a_render_goes_on_on_the_cpu(
-    rig: Rig, models: TwoDevices, told: list[str], monkeypatch: pytest.MonkeyPatch, part: str
+    rig: Rig, models: TwoDevices, told: list[str], part: str
 ) -> None:
     alone = Renderer(TwoDevices(models.twin, models.twin), rig.renderer._session, rig.cache).render(
         SCENE, RenderSettings(quality="preview"), lambda *_: no_steps
     )
-    broken = break_on_device(models, part)
+    break_on_device(models, part)
     rendered = rig.render()
-    assert broken
     assert told[-1] == "to_cpu"
     assert rendered.device == "cpu"
     assert rendered.pack is models.twin
@@ -195,7 +194,7 @@ def test_each_part_of_a_render_goes_on_on_the_cpu(
         assert np.array_equal(one.wave, other.wave)
 
 
-def break_on_device(models: TwoDevices, part: str) -> bool:
+def break_on_device(models: TwoDevices, part: str) -> None:
     """Let one part of the pack on the full device fail, its twin being whole."""
 
     class Full:
@@ -209,7 +208,6 @@ def break_on_device(models: TwoDevices, part: str) -> bool:
 
     field = {"perceive": "texts", "remix": "ssv2a", "decode": "decoder"}[part]
     models.here = replace(models.here, **{field: Full(getattr(models.here, field))})
-    return True
 
 
 def test_a_full_memory_leaves_nothing_behind(
