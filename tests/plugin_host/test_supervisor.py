@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from osc_bridge.client import Client
-from osc_bridge.discovery import Ports, announce, withdraw
+from osc_bridge.discovery import Ports, announce, find_engine, withdraw
 from osc_bridge.errors import EngineUnreachable, ModelError, SessionNotWritable, WildtrackError
 from plugin_host import supervisor
 from plugin_host.cli import main
@@ -367,3 +367,35 @@ def test_errors_end_in_their_exit_code(tmp_path: Path, monkeypatch: pytest.Monke
     result = CliRunner().invoke(main, ["up", "--session", str(tmp_path)])
     assert result.exit_code == 5
     assert "Pack x is missing" in result.stderr
+
+
+def test_a_killed_engine_returns_with_its_scenes(tmp_path: Path, tiny_pack: Path) -> None:
+    command = [sys.executable, "-m", "plugin_host.cli", "up", "--session", str(tmp_path)]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(supervisor.__file__).parents[1]),
+        "OMP_NUM_THREADS": "1",
+    }
+    with subprocess.Popen(
+        [*command, "--pack", str(tiny_pack)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as parent:
+        assert parent.stdout is not None
+        first = json.loads(parent.stdout.readline())
+        with Client.connect(first["udp_port"], transport="udp", timeout_s=WAIT_S) as client:
+            scene = client.new_scene("Alley", duration_s=0.5)
+            client.set(scene, client.add_text(scene, "rain"), gain_db=-6.0)
+            before = client.snapshot(scene)
+            os.kill(first["pid"], signal.SIGKILL)
+            second = json.loads(parent.stdout.readline())
+            assert (second["udp_port"], second["restarts"]) == (first["udp_port"], 1)
+            assert client.snapshot(scene) == before
+            client.render(scene, quality="preview")
+            client.quit()
+        output, error = parent.communicate(timeout=WAIT_S)
+    assert (parent.returncode, output) == (0, "")
+    assert "SIGKILL" in error
+    assert find_engine(tmp_path) is None
