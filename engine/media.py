@@ -22,7 +22,7 @@ from engine.paths import open_plain
 from engine.perception.frames import FORMATS, load_frame
 from engine.scene.cutting import sound_cut
 from engine.scene.model import SAMPLE_RATE
-from osc_bridge.errors import BadAudio, BadImage, FileMissing, WildtrackError
+from osc_bridge.errors import BadAudio, BadImage, FileMissing, PathForbidden, WildtrackError
 from presets.files import write_whole, writing_whole
 
 if TYPE_CHECKING:
@@ -124,8 +124,12 @@ class MediaStore:
         return self._sizes[media]
 
     def _sound(self, media: str) -> Wave:
-        folder = (self._session / "media").resolve()
-        return load_audio(self._session / media, SAMPLE_RATE, [folder])
+        """Return a clip of the session as mono float32 (T,) at 48 kHz."""
+        path = self._session / media
+        try:
+            return load_audio(path, SAMPLE_RATE, [(self._session / "media").resolve()])
+        except (FileMissing, PathForbidden) as error:
+            raise _gone(path, "sound") from error
 
     @contextmanager
     def _keeping_waves(self, waves: Sequence[Wave]) -> Iterator[list[str]]:
@@ -184,10 +188,7 @@ def _picture_size(path: Path) -> Size:
                 return (height, width) if is_turned else (width, height)
         return load_frame(path).size
     except FileNotFoundError as error:
-        raise FileMissing(
-            f"The picture {path.name} is gone from the session; put the session's folder media "
-            "back from a copy."
-        ) from error
+        raise _gone(path, "picture") from error
     except WildtrackError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever a broken file leads to
@@ -195,6 +196,13 @@ def _picture_size(path: Path) -> Size:
             f"The picture {path.name} of this session is damaged ({error}); restore the session "
             "from a copy."
         ) from error
+
+
+def _gone(path: Path, what: str) -> FileMissing:
+    return FileMissing(
+        f"The {what} {path.name} is gone from the session; put the session's folder media back "
+        "from a copy."
+    )
 
 
 def _copy(path: Path, target: Path, digest: str) -> None:
