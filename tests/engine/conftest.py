@@ -137,6 +137,7 @@ def toy_ssv2a() -> SSV2A:
 class ToyManifest:
     name: str = "toy"
     version: str = "0"
+    kind: str = "toy"
     licence: str = "CC0-1.0"
     digest: str = "0" * 64
 
