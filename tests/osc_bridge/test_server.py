@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
+from typing import Any
 
 import pytest
 
+from osc_bridge import ledger, server
+from osc_bridge.conversation import CLIENTS_MAX
 from osc_bridge.errors import (
     BadArguments,
     Cancelled,
@@ -24,15 +28,18 @@ from osc_bridge.message import ROOT
 from osc_bridge.schema import (
     AddText,
     CancelJob,
+    EngineNotice,
     Hello,
     NewScene,
     Ping,
     Pong,
     Render,
     SceneMade,
+    Subscribe,
+    Sync,
     TakeMade,
 )
-from osc_bridge.wire import encode, encode_request
+from osc_bridge.wire import encode, encode_request, read_event
 
 WAIT_S = 20.0
 
@@ -225,3 +232,96 @@ def test_cancelled_raised_by_a_handler_ends_as_cancelled(rig, raw) -> None:
     raw.ask(8, NewScene("barrier"))
     assert rig.engine.kept[0].fail(Cancelled("by the user"))
     assert raw.next() == CancelledReply(7, ROOT + "/render")
+
+
+def test_the_handler_knows_who_asks_and_finds_jobs(rig, raw, other) -> None:
+    raw.ask(1, Hello(1, 0, "Ardour"))
+    raw.send(7, Render("kept"))
+    raw.next()
+    other.send(7, Render("kept"))
+    other.next()
+    first, second = rig.engine.kept
+    assert (first.client_name, second.client_name) == ("Ardour", "")
+    assert first.job(7) is first
+    assert second.job(7) is second
+    assert first.job(8) is None
+
+
+def test_an_answer_that_cannot_be_written_fails_its_request(raw, caplog, monkeypatch) -> None:
+    write = ledger.encode_event
+
+    def broken(event: Any) -> bytes:
+        if isinstance(event, Done) and isinstance(event.result, SceneMade):
+            raise TypeError("broken")
+        return write(event)
+
+    monkeypatch.setattr(ledger, "encode_event", broken)
+    event = raw.ask(7, NewScene("alley"))
+    assert isinstance(event.error(), InternalError)
+    assert "could not be written" in caplog.text
+    assert isinstance(raw.ask(8, Ping()), Done)
+
+
+@pytest.mark.parametrize("part", ["read_request", "_check_api"])
+def test_a_defect_on_the_network_thread_is_answered_and_logged(
+    raw, caplog, monkeypatch, part: str
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ValueError("broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server, part, broken)
+        event = raw.ask(7, NewScene("alley"))
+    assert isinstance(event.error(), InternalError)
+    assert "ValueError: broken" in caplog.text
+    assert isinstance(raw.ask(8, NewScene("alley")), Done)
+
+
+class BrokenPeer:
+    """A client that cannot be answered at all."""
+
+    key = "broken"
+    host = ""
+    needs_token = False
+    waiting_bytes = 0
+
+    def __init__(self) -> None:
+        self.tried: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def send(self, packet: bytes) -> None:
+        self.tried.put(packet)
+        raise RuntimeError("broken")
+
+    def hold(self) -> None: ...
+
+    def release(self) -> None: ...
+
+
+def test_a_client_that_cannot_be_answered_harms_no_thread(rig, raw, caplog) -> None:
+    peer = BrokenPeer()
+    for request_id, request in enumerate(
+        [Ping(), NewScene("x"), AddText("alley", "rain"), Subscribe(), Sync()], start=1
+    ):
+        rig.server.received(peer, encode_request(request_id, request))
+        assert isinstance(read_event(peer.tried.get(timeout=WAIT_S)), Done)
+    rig.server.tell(EngineNotice("warning", "Something."))
+    peer.tried.get(timeout=WAIT_S)
+    rig.server.received(peer, b"junk")
+    assert isinstance(raw.ask(8, NewScene("alley")), Done)
+    assert "could not be sent" in caplog.text
+
+
+def test_clients_that_come_and_go_are_forgotten(rig) -> None:
+    for number in range(3 * CLIENTS_MAX):
+        peer = BrokenPeer()
+        peer.key = f"client {number}"
+        peer.send = lambda packet: None
+        rig.server.received(peer, encode_request(1, Ping()))
+    assert rig.server.clients <= CLIENTS_MAX
+    peer.key = "held"
+    rig.server.gone(peer)
+    assert rig.server.clients <= CLIENTS_MAX
+
+
+def test_a_server_that_never_started_can_be_closed(fake_engine) -> None:
+    server.OscServer(fake_engine, []).close()
