@@ -2,13 +2,17 @@
 
 An edit is one JSON line, flushed to the disk before it is acknowledged, so nothing acknowledged
 is lost when the process is killed. The journal stays open between edits; that nobody removed or
-replaced it meanwhile is looked at before each write.
+changed it meanwhile is looked at before each write. What counts is the content: a session folder
+that was taken away and copied back is the same.
 """
 
 from __future__ import annotations
 
 import os
+import stat
+import zlib
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.paths import open_plain
@@ -18,27 +22,51 @@ from engine.scene.snapshot import timeline_to_json
 from osc_bridge.errors import SessionNotWritable
 from presets.files import sync_folder, write_whole
 
-_Identity = tuple[int, int]
+
+@dataclass(frozen=True)
+class _Content:
+    """What the journal holds, as far as it is acknowledged."""
+
+    lines: int
+    size_bytes: int
+    checksum: int
+
+    def and_then(self, data: bytes, lines: int) -> _Content:
+        """The content with ``data`` at its end."""
+        checksum = zlib.crc32(data, self.checksum)
+        return _Content(self.lines + lines, self.size_bytes + len(data), checksum)
+
+
+_EMPTY = _Content(0, 0, 0)
 
 
 class Journal:
     """The two files of one scene: ``<id>.json`` (snapshot) and ``<id>.journal`` (edits).
 
-    ``lines`` and ``size_bytes`` are what the journal holds. OSErrors pass to the caller.
+    OSErrors pass to the caller.
     """
 
     def __init__(self, folder: Path, scene_id: str) -> None:
         self.scene_id = scene_id
         self.snapshot = folder / f"{scene_id}.json"
         self.path = folder / f"{scene_id}.journal"
-        self.lines = 0
-        self.size_bytes = 0
-        self._before = (0, 0, False)
-        self._identity: _Identity | None = None
+        self._content: _Content | None = None
+        """None while there is no such file."""
+        self._before: _Content | None = None
         self._handle: int | None = None
         self._has_snapshot = False
         self._was_missing = False
         self._has_remains = False
+
+    @property
+    def lines(self) -> int:
+        """How many edits came after the snapshot."""
+        return self._content.lines if self._content else 0
+
+    @property
+    def size_bytes(self) -> int:
+        """How long the journal is."""
+        return self._content.size_bytes if self._content else 0
 
     @property
     def is_open(self) -> bool:
@@ -53,41 +81,38 @@ class Journal:
         """Replay the files; cut off a torn last line. BadSession when they do not fit."""
         opened = replay(self.snapshot, self.path, self.scene_id)
         self._has_snapshot = os.path.lexists(self.snapshot)
-        self.lines, self.size_bytes = opened.lines, opened.size_bytes
-        there = self._there()
-        if there is not None:
-            self._identity = _identity(there)
+        if self._there() is not None:
+            self._content = _EMPTY.and_then(opened.data, opened.lines)
         if opened.dropped:
-            os.ftruncate(self._writable(), self.size_bytes)
+            self._cut()
         return opened
 
     def append(self, data: bytes, lines: int) -> None:
         """Write whole lines and flush them; on failure the file is as it was.
 
-        SessionNotWritable when a file of the scene was removed or replaced meanwhile.
+        SessionNotWritable when a file of the scene was removed or changed meanwhile.
         """
         self._require_ours()
-        before = self.lines, self.size_bytes, self._identity is not None
-        if self._identity is None:
+        before = self._content
+        if before is None:
             write_whole(self.path, data, overwrite=False)
-            self._identity = _identity(self.path.lstat())
         else:
             self._extend(data)
         self._before = before
-        self.lines += lines
-        self.size_bytes += len(data)
+        self._content = (before or _EMPTY).and_then(data, lines)
 
     def take_back(self) -> None:
         """Make the journal what it was before the last `append`."""
-        self.lines, self.size_bytes, existed = self._before
-        if existed:
-            self._cut()
-            return
-        self.release()
-        with suppress(OSError):
-            self.path.unlink()
-            self._identity = None
-        self._has_remains = self._identity is not None
+        if self._before is None:
+            self._content = _EMPTY
+            with suppress(OSError):
+                self.release()
+                self.path.unlink()
+                self._content = None
+                return
+        else:
+            self._content = self._before
+        self._cut()
 
     def compact(self, timeline: Timeline) -> None:
         """Write a snapshot whole, then empty the journal that it replaces.
@@ -99,12 +124,12 @@ class Journal:
         write_whole(self.snapshot, timeline_to_json(timeline).encode())
         self._has_snapshot = True
         self._was_missing = False
-        self.lines = self.size_bytes = 0
         if self._there() is None:
             self.release()
-            self._identity = None
-        elif self._identity is not None:
-            os.ftruncate(self._writable(), 0)
+            self._content = None
+        else:
+            self._content = _EMPTY
+            self._cut()
 
     def restore(self, timeline: Timeline) -> None:
         """Write the scene anew where an `append` has found, and said, that files are missing."""
@@ -113,15 +138,15 @@ class Journal:
         self._was_missing = False
 
     def finish(self, timeline: Timeline) -> None:
-        """Leave nothing but a snapshot, if these are still our files; nothing to write: as is."""
+        """Leave nothing but a snapshot, if these are still our files."""
         try:
-            if self._identity is not None:
+            if self._content is not None:
                 self._require_ours()
                 if self.lines:
                     self.compact(timeline)
                 self.release()
                 self.path.unlink()
-                self._identity = None
+                self._content = None
                 sync_folder(self.path.parent)
         finally:
             self.release()
@@ -145,7 +170,7 @@ class Journal:
             raise
 
     def _cut(self) -> None:
-        """Cut off what is beyond ``size_bytes``; where even that fails, before the next write."""
+        """Cut off what is beyond our content; where even that fails, before the next write."""
         self._has_remains = True
         with suppress(OSError):
             os.ftruncate(self._writable(), self.size_bytes)
@@ -153,7 +178,7 @@ class Journal:
 
     def _writable(self) -> int:
         if self._handle is None:
-            self._handle = open_plain(self.path, os.O_WRONLY | os.O_APPEND)
+            self._handle = open_plain(self.path, os.O_RDWR | os.O_APPEND)
         return self._handle
 
     def _there(self) -> os.stat_result | None:
@@ -164,36 +189,46 @@ class Journal:
 
     def _is_missing(self) -> bool:
         """Whether a file that we wrote is gone; with its folder, everything is."""
-        journal_gone = self._identity is not None and not os.path.lexists(self.path)
+        journal_gone = self._content is not None and not os.path.lexists(self.path)
         return journal_gone or (self._has_snapshot and not os.path.lexists(self.snapshot))
 
     def _require_ours(self, *, or_missing: bool = False) -> None:
-        if self._is_missing():
-            if or_missing:
-                return
+        if self._is_missing() and not or_missing:
             self._was_missing = True
             raise SessionNotWritable(
                 f"Files of {self.scene_id} were removed from the session folder while the engine "
                 "had them open; put them back, or ask again and the engine writes the scene as it "
                 "was: nothing is lost."
             )
-        there = self._there()
-        if (there is None) != (self._identity is None) or (
-            there is not None
-            and (
-                _identity(there) != self._identity
-                or (there.st_size != self.size_bytes and not self._has_remains)
-            )
-        ):
+        if not (or_missing and self._there() is None) and not self._is_ours():
             raise SessionNotWritable(
                 f"{self.path.name} was replaced or changed by another program; restart the engine "
                 "to open what is there now, or remove that file and ask again to keep the scene as "
                 "the engine has it."
             )
 
+    def _is_ours(self) -> bool:
+        there = self._there()
+        if there is None or self._content is None:
+            return there is None and self._content is None
+        if not stat.S_ISREG(there.st_mode) or there.st_size < self.size_bytes:
+            return False
+        if there.st_size > self.size_bytes and not self._has_remains:
+            return False
+        if self._handle is not None and os.path.samestat(os.fstat(self._handle), there):
+            return True
+        self.release()
+        return self._holds_content()
 
-def _identity(status: os.stat_result) -> _Identity:
-    return status.st_dev, status.st_ino
+    def _holds_content(self) -> bool:
+        """Open the file anew, and look whether it begins with all that was acknowledged."""
+        with os.fdopen(os.dup(self._writable()), "rb") as file:
+            file.seek(0)
+            data = file.read(self.size_bytes)
+        if _EMPTY.and_then(data, self.lines) == self._content:
+            return True
+        self.release()
+        return False
 
 
 def _write_all(handle: int, data: bytes) -> None:

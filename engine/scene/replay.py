@@ -22,11 +22,11 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Opened:
-    """What the files held: whole ``lines`` in ``size_bytes``; ``dropped`` is the torn end."""
+    """What the files held: ``data``, so many whole lines, and ``dropped``, the torn end."""
 
     timeline: Timeline
     lines: int
-    size_bytes: int
+    data: bytes
     dropped: bytes
 
 
@@ -43,7 +43,7 @@ def replay(snapshot: Path, journal: Path, scene_id: str) -> Opened:
     found = timeline.scene.id
     if found != scene_id:
         raise BadSession(f"The files of {scene_id} hold scene {found[:40]!r}; name them after it.")
-    return Opened(timeline, lines, size_bytes, data[size_bytes:])
+    return Opened(timeline, lines, data[:size_bytes], data[size_bytes:])
 
 
 def _snapshot(path: Path) -> Timeline:

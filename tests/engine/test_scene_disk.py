@@ -409,7 +409,7 @@ def test_a_journal_of_another_program_is_neither_read_nor_touched(
     data = lines.read_bytes()
     if how == "replaced":
         lines.rename(tmp_path / "other")
-        lines.write_bytes(data)
+        lines.write_bytes(data.replace(b"rain", b"wind"))
     elif how == "longer":
         lines.write_bytes(data + b"\n")
     else:
@@ -423,6 +423,35 @@ def test_a_journal_of_another_program_is_neither_read_nor_touched(
     assert book.get("scene1") == scene
     book.close()
     assert lines.read_bytes() == foreign
+
+
+def test_a_foreign_journal_beside_a_removed_snapshot_is_not_touched(
+    tmp_path: Path, book: SceneBook, lines: Path
+) -> None:
+    book.save("scene1")
+    (tmp_path / "scene1.json").unlink()
+    lines.write_bytes(b"of somebody else\n")
+    for _ in range(2):
+        with pytest.raises(SessionNotWritable):
+            book.change("scene1", gain(-3))
+        with pytest.raises(SessionNotWritable):
+            book.save("scene1")
+    assert lines.read_bytes() == b"of somebody else\n"
+
+
+def test_a_session_copied_back_meanwhile_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    book = SceneBook(folder)
+    book.new("Alley", 0, 96_000, 7)
+    book.change("scene1", ADD)
+    shutil.copytree(folder, tmp_path / "copy")
+    shutil.rmtree(folder)
+    with pytest.raises(SessionNotWritable):
+        book.change("scene1", gain(-3))
+    shutil.copytree(tmp_path / "copy", folder)
+    book.change("scene1", gain(-3))
+    assert SceneBook(folder).timeline("scene1") == book.timeline("scene1")
 
 
 def test_removing_a_foreign_journal_keeps_the_scene_of_the_engine(
