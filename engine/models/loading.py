@@ -27,6 +27,7 @@ from engine.models.weights import load_network
 from engine.perception.audio import AudioNet, AudioNetSettings, MelAudioEncoder
 from engine.perception.detector import load_detector
 from engine.perception.image import load_image_encoder
+from engine.perception.mel import MEL
 from engine.perception.text import load_text_encoder
 from engine.steps import StepCallback, no_steps
 from engine.synthesis.codec import CodecSettings, MelCodec
@@ -128,6 +129,7 @@ def _load_starter(
 
 def _read_starter(folder: Path, manifest: PackManifest) -> _StarterNets:
     """Read the pack's own networks, on the CPU, and see that they fit each other."""
+    _require_front_end(folder, manifest)
     audio_settings = role_settings(AudioNetSettings, folder, manifest, "audio")
     generator_settings = role_settings(DiTSettings, folder, manifest, "generator")
     for name in (AUDIO_FILE, CODEC_FILE, GENERATOR_FILE, CONFIG_FILE, SAFETENSORS_FILE):
@@ -169,6 +171,16 @@ def _require_fit(folder: Path, nets: _StarterNets) -> None:
                 f"{folder}: {between} meet with {given} and {taken} numbers, they must be equal; "
                 "fetch the pack again."
             )
+
+
+def _require_front_end(folder: Path, manifest: PackManifest) -> None:
+    """Raise PackCorrupt unless the pack was made for the pictures of sound that we make."""
+    given, ours = (manifest.sample_rate, manifest.bandwidth_hz), (MEL.sample_rate, int(MEL.high_hz))
+    if given != ours:
+        raise PackCorrupt(
+            f"{folder} is made for {given[0]} Hz and a bandwidth of {given[1]} Hz, packs of kind "
+            f"{manifest.kind!r} have {ours[0]} and {ours[1]} Hz: use another pack."
+        )
 
 
 def _require_named(folder: Path, manifest: PackManifest, name: str) -> None:

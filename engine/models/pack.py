@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,8 @@ GENERATOR_FILE = "generator.safetensors"
 FORMAT = 1
 MAX_MANIFEST_BYTES = 1_000_000
 MAX_FILE_BYTES = 16_000_000_000
+MAX_FILES = 100
+_TEXTS = {"name": 80, "version": 40, "kind": 40, "licence": 200}
 
 
 @dataclass(frozen=True)
@@ -82,11 +87,11 @@ def find_pack(name_or_folder: str | Path) -> Path:
 def read_manifest(folder: Path) -> PackManifest:
     """Return the checked manifest of a pack folder; PackCorrupt names what is wrong."""
     path = folder / MANIFEST
+    with _plain_file(path, MAX_MANIFEST_BYTES) as file:
+        text = file.read(MAX_MANIFEST_BYTES)
     try:
-        if path.stat().st_size > MAX_MANIFEST_BYTES:
-            raise _corrupt(path, f"is larger than {MAX_MANIFEST_BYTES} bytes")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        data = json.loads(text.decode())
+    except (ValueError, RecursionError) as error:
         raise _corrupt(path, f"cannot be read ({error})") from error
     names = {field.name for field in fields(PackManifest)}
     if not isinstance(data, dict) or set(data) != names:
@@ -108,13 +113,8 @@ def verify(folder: Path, manifest: PackManifest) -> None:
 
 def file_hash(path: Path) -> str:
     """Return the SHA-256 (hex) of a pack's file; PackCorrupt if it is missing or far too large."""
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise _corrupt(path, f"is larger than {MAX_FILE_BYTES} bytes")
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise _corrupt(path, f"cannot be read ({error.strerror})") from error
+    with _plain_file(path, MAX_FILE_BYTES) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_manifest(folder: Path, manifest: PackManifest) -> None:
@@ -124,21 +124,50 @@ def write_manifest(folder: Path, manifest: PackManifest) -> None:
 
 def _check(path: Path, data: dict[str, Any]) -> None:
     if data["format"] != FORMAT:
-        raise _corrupt(path, f"has format {data['format']!r}, this Wildtrack reads {FORMAT}")
-    for key in ("name", "version", "kind", "licence"):
-        if not isinstance(data[key], str) or not 1 <= len(data[key]) <= 200:
-            raise _corrupt(path, f"has {key} = {data[key]!r}, allowed is a text of 1 to 200")
+        found = str(data["format"])[:80]
+        raise _corrupt(path, f"has format {found}, this Wildtrack reads {FORMAT}")
+    for key, longest in _TEXTS.items():
+        text = data[key]
+        if not isinstance(text, str) or not 1 <= len(text) <= longest or not text.isprintable():
+            raise _corrupt(
+                path,
+                f"has {key} = {str(text)[:80]!r}, allowed is a text of 1 to {longest} characters",
+            )
     for key in ("sample_rate", "bandwidth_hz"):
         if type(data[key]) is not int or not 1_000 <= data[key] <= 192_000:
-            raise _corrupt(path, f"has {key} = {data[key]!r}, allowed are 1000 to 192000 Hz")
+            raise _corrupt(
+                path, f"has {key} = {str(data[key])[:80]}, allowed are 1000 to 192000 Hz"
+            )
     for key in ("sizes", "files"):
         if not isinstance(data[key], dict):
             raise _corrupt(path, f"has {key} that is not an object")
+    if len(data["files"]) > MAX_FILES:
+        raise _corrupt(path, f"names {len(data['files'])} files, allowed are 0 to {MAX_FILES}")
     for name, digest in data["files"].items():
         if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}", name):
             raise _corrupt(path, f"names a file {name[:100]!r} outside its folder")
         if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise _corrupt(path, f"has no SHA-256 for {name}")
+
+
+@contextmanager
+def _plain_file(path: Path, limit_bytes: int) -> Iterator[BufferedReader]:
+    """Open a pack's file; PackCorrupt unless it is a file of at most ``limit_bytes``.
+
+    Never waits, as a pipe in the place of a file would make it.
+    """
+    try:
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise _corrupt(path, "is not a file")
+            if status.st_size > limit_bytes:
+                raise _corrupt(path, f"is larger than {limit_bytes} bytes")
+            yield file
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _corrupt(path, f"cannot be read ({reason})") from error
 
 
 def _corrupt(path: Path, what: str) -> PackCorrupt:

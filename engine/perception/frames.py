@@ -62,7 +62,7 @@ def decode_frame(data: bytes, name: str) -> Image.Image:
         with Image.open(BytesIO(data), formats=FORMATS) as opened:
             _check_size(opened.size, name)
             return _upright(opened)
-    except BadImage:
+    except (BadImage, MemoryError):
         raise
     except UnidentifiedImageError as error:
         raise BadImage(
