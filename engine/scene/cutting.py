@@ -6,11 +6,11 @@ A plan is an edit; it is made for a scene as it is when the edit's turn comes (`
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from engine.scene.applying import label_of
-from engine.scene.edits import Merge, NewSource, Split
+from engine.scene.edits import Merge, NewSource, SetBox, Split
 from engine.scene.model import (
     MAX_SOURCES,
     MAX_TEXT_CHARACTERS,
@@ -32,6 +32,23 @@ PICTURES: tuple[SourceKind, ...] = ("image", "region")
 
 _SIGN = re.compile(r"(?:\s*(?:[,;+/]|\band\b))+\s*", re.IGNORECASE)
 """What stands between two sounds in words."""
+
+
+def set_box(scene: Scene, source_id: str, box: Box, size_of: Callable[[str], Size]) -> SetBox:
+    """Give a picture or region a box inside its picture. WrongKind, OutOfRange.
+
+    ``size_of`` is ``MediaStore.picture_size``; it is asked for pictures alone.
+    """
+    source = _of_kind(scene, source_id, PICTURES, "given a box")
+    width, height = size_of(source.media)
+    x0, y0, x1, y1 = box
+    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+        raise OutOfRange(
+            f"The box of {source_id} is {x0}, {y0}, {x1}, {y1}; allowed is a box inside the "
+            f"picture of {width} x {height} pixels, 0 <= x0 < x1 <= {width} and 0 <= y0 < y1 <= "
+            f"{height}: send one."
+        )
+    return SetBox(source_id, box)
 
 
 def split_picture(scene: Scene, source_id: str, at: int, size: Size) -> Split:

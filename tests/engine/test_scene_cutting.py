@@ -157,6 +157,24 @@ def test_a_sound_is_split_into_the_clips_made_of_it() -> None:
         cutting.split_sound(after, "s4", CLIP, (SECOND, OTHER))
 
 
+def test_a_box_lies_inside_its_picture() -> None:
+    asked: list[str] = []
+
+    def size_of(media: str) -> tuple[int, int]:
+        asked.append(media)
+        return SIZE
+
+    after = apply(KINDS, cutting.set_box(KINDS, "s2", (0, 0, 48, 32), size_of))
+    assert (after.source("s2").kind, after.source("s2").box) == ("region", (0, 0, 48, 32))
+    for box in ((0, 0, 49, 32), (0, 0, 48, 33), (-1, 0, 4, 4), (4, 0, 4, 4)):
+        with pytest.raises(OutOfRange, match="inside the picture of 48 x 32 pixels"):
+            cutting.set_box(KINDS, "s3", box, size_of)
+    for source in ("s1", "s4"):
+        with pytest.raises(WrongKind, match="only image or region can be given a box"):
+            cutting.set_box(KINDS, source, (0, 0, 4, 4), size_of)
+    assert set(asked) == {PICTURE}
+
+
 def test_sources_of_another_kind_are_refused_with_those_that_can_be_cut() -> None:
     for source in ("s1", "s4"):
         with pytest.raises(WrongKind, match="only image or region can be cut at a pixel"):
