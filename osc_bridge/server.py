@@ -18,6 +18,7 @@ from osc_bridge.control import is_control, read_control
 from osc_bridge.errors import (
     BadArguments,
     IncompatibleApi,
+    NotAuthorised,
     WildtrackError,
 )
 from osc_bridge.events import Fail
@@ -143,9 +144,12 @@ class OscServer:
             messages = unpack(packet, time.time())
         except WildtrackError as error:
             self.refused(peer, error)
-            return
-        for message in messages:
-            self._receive(peer, message)
+        except Exception as error:
+            log.exception("A packet could not be read.")
+            self.refused(peer, defect("A packet", error))
+        else:
+            for message in messages:
+                self._receive(peer, message)
 
     def refused(self, peer: Peer, error: WildtrackError) -> None:
         """Answer what could not be read as a packet."""
@@ -178,7 +182,7 @@ class OscServer:
     def _admit(self, peer: Peer, incoming: Incoming, now_s: float) -> None:
         request = incoming.request
         if peer.needs_token:
-            self._gate.check(peer.key, request, now_s)
+            self._check_token(peer, request, now_s)
         self._hub.heard(peer.key, now_s)
         if isinstance(request, WildtrackError):
             raise request
@@ -190,6 +194,16 @@ class OscServer:
             self._ledger.post(reply, begun.answer)
         elif begun.is_new:
             self._dispatch(reply, own)
+
+    def _check_token(
+        self, peer: Peer, request: Request[Any] | WildtrackError, now_s: float
+    ) -> None:
+        """Refuse who has not shown the token; who lost it is told nothing more either."""
+        try:
+            self._gate.check(peer.key, request, now_s)
+        except NotAuthorised:
+            self._hub.forget(peer.key)
+            raise
 
     def _dispatch(self, reply: Reply, own: Callable[[Reply], None] | None) -> None:
         if own is None:

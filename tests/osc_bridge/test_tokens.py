@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -27,18 +28,25 @@ def is_refused(event: Any) -> bool:
     return isinstance(event, Fail) and isinstance(event.error(), NotAuthorised)
 
 
+@dataclass
+class Guarded:
+    """A server and a way to make clients of it."""
+
+    server: OscServer
+    client: Callable[[], Any]
+
+
 @pytest.fixture(params=[(UdpListener, UdpLink), (TcpListener, TcpLink)], ids=["udp", "tcp"])
-def guarded(request: pytest.FixtureRequest, fake_engine: Any, connect: Any) -> Iterator[Any]:
-    """Makes clients of a server that wants the token."""
+def guarded(request: pytest.FixtureRequest, fake_engine: Any, connect: Any) -> Iterator[Guarded]:
+    """A server that wants the token, over UDP and over TCP."""
     make, link = request.param
     listener = make(needs_token=True)
     with OscServer(fake_engine, [listener], TOKEN) as server:
-        yield lambda: connect(link(listener.port))
-        assert server.port(listener.name) == listener.port
+        yield Guarded(server, lambda: connect(link(listener.port)))
 
 
-def test_everything_is_refused_before_the_hello(guarded: Any, fake_engine: Any) -> None:
-    raw = guarded()
+def test_everything_is_refused_before_the_hello(guarded: Guarded, fake_engine: Any) -> None:
+    raw = guarded.client()
     for packet in [
         encode("/wildtrack/ping", [("h", 7)]),
         encode("/wildtrack/nothing", [("h", 7)]),
@@ -54,8 +62,8 @@ def test_everything_is_refused_before_the_hello(guarded: Any, fake_engine: Any) 
     assert fake_engine.seen == []
 
 
-def test_the_right_token_opens_and_a_wrong_one_closes(guarded: Any, fake_engine: Any) -> None:
-    raw = guarded()
+def test_the_right_token_opens_and_a_wrong_one_closes(guarded: Guarded, fake_engine: Any) -> None:
+    raw = guarded.client()
     for wrong in ("", "wrong", TOKEN[:-1], TOKEN + " "):
         assert is_refused(raw.ask(1, hello(wrong)))
     assert isinstance(raw.ask(1, hello(TOKEN)), Done)
@@ -67,13 +75,22 @@ def test_the_right_token_opens_and_a_wrong_one_closes(guarded: Any, fake_engine:
     assert fake_engine.seen == [hello(TOKEN)]
 
 
-def test_one_client_opens_for_itself_alone(guarded: Any) -> None:
-    assert isinstance(guarded().ask(1, hello(TOKEN)), Done)
-    assert is_refused(guarded().ask(1, Ping()))
+def test_one_client_opens_for_itself_alone(guarded: Guarded) -> None:
+    assert isinstance(guarded.client().ask(1, hello(TOKEN)), Done)
+    assert is_refused(guarded.client().ask(1, Ping()))
 
 
-def test_another_major_is_told_to_who_knows_the_token(guarded: Any) -> None:
-    event = guarded().ask(1, Hello(2, 0, token=TOKEN))
+def test_who_loses_the_token_is_told_nothing_more(guarded: Guarded) -> None:
+    raw = guarded.client()
+    raw.ask(1, hello(TOKEN))
+    assert isinstance(raw.ask(2, Subscribe()), Done)
+    assert guarded.server.subscribers == 1
+    assert is_refused(raw.ask(3, hello("wrong")))
+    assert guarded.server.subscribers == 0
+
+
+def test_another_major_is_told_to_who_knows_the_token(guarded: Guarded) -> None:
+    event = guarded.client().ask(1, Hello(2, 0, token=TOKEN))
     assert isinstance(event.error(), IncompatibleApi)
 
 
