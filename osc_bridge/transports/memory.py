@@ -10,9 +10,9 @@ from osc_bridge.errors import EngineUnreachable, WildtrackError
 from osc_bridge.transports.base import Peer, Sink
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MemoryKey:
-    """Names a link for good."""
+    """Names a link for good: equal to itself alone, also where listeners number alike."""
 
     number: int
 

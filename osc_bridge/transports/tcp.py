@@ -35,9 +35,9 @@ _STUCK_S = 5.0
 """How long a client waits for an engine that reads nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TcpKey:
-    """Names a connection for good: numbers are not used again."""
+    """Names a connection for good: equal to itself alone, also where listeners number alike."""
 
     number: int
 
