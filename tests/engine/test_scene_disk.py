@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -466,6 +467,20 @@ def test_removing_a_foreign_journal_keeps_the_scene_of_the_engine(
         book.change("scene1", gain(-3))
     book.change("scene1", gain(-3))
     assert SceneBook(tmp_path).timeline("scene1") == book.timeline("scene1")
+
+
+def test_many_threads_change_scenes_and_nothing_is_lost(tmp_path: Path, book: SceneBook) -> None:
+    def draw(thread: int) -> None:
+        for step in range(25):
+            scene = f"scene{1 + (thread + step) % 2}"
+            book.change(scene, lambda now: gain(-60 + now.revision / 2))
+            assert book.history(scene).undo_steps > 1
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(draw, range(4)))
+    assert [book.get(scene).revision for scene in book.ids()] == [52, 52]
+    for scene in book.ids():
+        assert SceneBook(tmp_path).timeline(scene) == book.timeline(scene)
 
 
 def test_few_files_stay_open_whatever_the_number_of_scenes(
