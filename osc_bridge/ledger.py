@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 class Ledger:
     """Every request has one page here from its arrival to its end; for any thread.
 
-    ``lock`` guards the books and the callbacks of replies; nothing is sent while it is held.
+    ``lock`` guards the books and the callbacks of replies. It is taken before those of peers,
+    whose methods never wait; a peer must not call back from within ``send``.
     """
 
     def __init__(self) -> None:
@@ -148,11 +149,11 @@ class Ledger:
                     reply.peer.release()
 
     def report(self, reply: Reply, progress: Progress) -> None:
-        """Send progress of a request that is open."""
+        """Send progress of a request that is open; the lock keeps it from following the end."""
+        packet = _encoded(progress)
         with self.lock:
-            is_open = self._conversation.is_open(reply.client, reply.key)
-        if is_open:
-            send(reply.peer, progress)
+            if self._conversation.is_open(reply.client, reply.key):
+                _send(reply.peer, packet)
 
     def find(self, client: Hashable, request_id: int) -> Reply | None:
         """The open request of this id, the client's own first."""
@@ -175,10 +176,14 @@ class Ledger:
             log.exception("An answer to %s could not be sent.", reply.address)
 
 
-def send(peer: Peer, event: Fail | Progress) -> None:
-    """Send an event that ends no open request; what cannot be sent is logged."""
+def send(peer: Peer, fail: Fail) -> None:
+    """Send a fail that ends no open request; what cannot be sent is logged."""
+    _send(peer, _encoded(fail))
+
+
+def _send(peer: Peer, packet: bytes) -> None:
     try:
-        peer.send(_encoded(event))
+        peer.send(packet)
     except Exception:
         log.exception("An answer could not be sent.")
 

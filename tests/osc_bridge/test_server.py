@@ -325,3 +325,33 @@ def test_clients_that_come_and_go_are_forgotten(rig) -> None:
 
 def test_a_server_that_never_started_can_be_closed(fake_engine) -> None:
     server.OscServer(fake_engine, []).close()
+
+
+def test_no_progress_follows_an_end(rig, raw) -> None:
+    rounds = 40
+    for request_id in range(1, rounds + 1):
+        raw.send(request_id, Render("kept"))
+    raw.send(rounds + 1, NewScene("barrier"))
+    raw.ends(1)
+    begin = threading.Barrier(2)
+
+    def report() -> None:
+        for reply in rig.engine.kept:
+            begin.wait(WAIT_S)
+            for step in range(20):
+                reply.progress(0.5, step, 20, "Still at it.")
+
+    reporter = threading.Thread(target=report)
+    reporter.start()
+    for reply in rig.engine.kept:
+        begin.wait(WAIT_S)
+        reply.done(TakeMade("t1", "/t"))
+    reporter.join(WAIT_S)
+    raw.send(rounds + 2, Ping())
+    ended: set[int] = set()
+    while rounds + 2 not in ended:
+        event = raw.next()
+        assert event.request_id not in ended
+        if isinstance(event, Done):
+            ended.add(event.request_id)
+    assert len(ended) == rounds + 1
