@@ -78,6 +78,7 @@ def _pack_options(command: Callable[..., Any]) -> Callable[..., Any]:
     default=None,
     help="Show controllers what there is, by HTTP on loopback.  [default: yes]",
 )
+@click.option("--http-port", type=int, help="TCP port of OSCQuery.  [default: any free one]")
 @click.option(
     "--until-stdin-closes",
     is_flag=True,

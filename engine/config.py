@@ -35,6 +35,7 @@ _FILE_KEYS = frozenset(
     {
         "port",
         "tcp_port",
+        "http_port",
         "pack",
         "device",
         "precision",
@@ -67,6 +68,7 @@ class Flags:
     token_file: Path | None = None
     mdns: bool | None = None
     oscquery: bool | None = None
+    http_port: int | None = None
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,13 @@ class EngineConfig:
     token: str = field(default="", repr=False)
     mdns: bool = False
     oscquery: bool = True
+    http_port: int = 0
 
     def __post_init__(self) -> None:
         """Check every field; keep folders as absolute paths without symlinks."""
         _check_port("The UDP port", self.udp_port)
         _check_port("The TCP port", self.tcp_port)
+        _check_port("The HTTP port", self.http_port)
         check_device_name(self.device)
         options_for(self.device, self.precision, self.compile)
         _check_gb("The memory budget", self.memory_budget_gb)
@@ -169,6 +173,7 @@ def resolve_config(session: Path, flags: Flags, environ: Mapping[str, str]) -> E
         token=find_token(flags.token_file, environ),
         mdns=_switch("mdns", pick(flags.mdns, "mdns", False)),
         oscquery=_switch("oscquery", pick(flags.oscquery, "oscquery", True)),
+        http_port=_port("The HTTP port", pick(flags.http_port, "http_port", 0)),
     )
 
 

@@ -26,7 +26,11 @@ from plugin_host.interrupts import terminated_like_interrupted
 from plugin_host.restarts import Restart, note_restart
 from plugin_host.vigil import End, Patience, Vigil
 
-PORT_OPTIONS: Final = {"udp_port": "--port", "tcp_port": "--tcp-port"}
+PORT_OPTIONS: Final = {
+    "udp_port": "--port",
+    "tcp_port": "--tcp-port",
+    "http_port": "--http-port",
+}
 """The engine's option for each port of its first line."""
 USAGE: Final = 2
 _LASTING: Final = range(USAGE, 6)

@@ -83,7 +83,7 @@ def _announced(stack: ExitStack, service: EngineService, server: OscServer) -> d
     http_port = 0
     if config.oscquery:
         info = HostInfo(f"{_NAME} {config.session.name}"[:80], server.port("udp"))
-        query = OscQuery(info, lambda: _controls(service.scenes))
+        query = OscQuery(info, lambda: _controls(service.scenes), config.http_port)
         http_port = stack.enter_context(query).port
     hosts = (LOOPBACK, config.bind) if config.bind else (LOOPBACK,)
     ports = discovery.Ports(server.port("udp"), server.port("tcp"), http_port, hosts)

@@ -53,6 +53,7 @@ def test_allowed_folders_are_the_session_and_what_the_user_adds(tmp_path: Path) 
     [
         (Flags(port=-1), OutOfRange),
         (Flags(tcp_port=65_536), OutOfRange),
+        (Flags(http_port=-1), OutOfRange),
         (Flags(device="tpu"), DeviceUnavailable),
     ],
 )
