@@ -80,7 +80,7 @@ def checked_field(scene: Scene, source: Source, field: str, value: FieldValue) -
     if field in FLAG_FIELDS:
         return _checked_flag(field, value)
     if field == "cat_id":
-        return ranges.CAT_ID.check(field, value)
+        return ranges.CAT_ID.check(field, _as_text(field, value))
     if field in TEXT_FIELDS:
         return clean_text(_as_text(field, value), field, TEXT_FIELDS[field])
     if field == "text":
