@@ -1,4 +1,4 @@
-"""Malformed datagrams of every kind, the same for the same seed; none of them asks anything."""
+"""Malformed datagrams of every kind, the same for a seed in one process; none asks anything."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from osc_bridge.wire import DATAGRAM_MAX, encode, encode_request, read_request
 Source = random.Random
 
 _VALID = [encode_request(7, cls.example()) for cls in REQUESTS]
+_BEGAN_S = int(time.time())
 _STRANGE_TAGS = "bNIrmtcS[]{}*?z\x01\x7f"
 
 
@@ -52,7 +53,7 @@ def deep_bundle(source: Source) -> bytes:
 
 
 def late_bundle(source: Source) -> bytes:
-    due_s = int(time.time()) + 2_208_988_800 + source.randint(60, 10**9)
+    due_s = _BEGAN_S + 2_208_988_800 + source.randint(3600, 10**9)
     message = source.choice(_VALID)
     return _bundle_head((due_s % 2**32) << 32) + struct.pack(">I", len(message)) + message
 

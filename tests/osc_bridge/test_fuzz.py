@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import itertools
 import random
 import tracemalloc
@@ -17,16 +18,19 @@ from hypothesis import strategies as st
 from osc_bridge.errors import MalformedMessage
 from osc_bridge.osc import encode
 from osc_bridge.transports.framing import Framing, SizedFraming, SlipFraming
-from osc_bridge.wire import read_request
+from osc_bridge.wire import DATAGRAM_MAX, read_request
+
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def fuzz() -> ModuleType:
     """The harness that atheris runs."""
-    import importlib.util
+    return module_of(TESTS / "fuzz" / "osc.py")
 
-    path = Path(__file__).parents[1] / "fuzz" / "osc.py"
-    spec = importlib.util.spec_from_file_location("fuzz_osc", path)
+
+def module_of(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"tests_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -37,6 +41,16 @@ def fuzz() -> ModuleType:
 def test_the_seeds_of_the_harness_pass(fuzz: ModuleType) -> None:
     for seed in fuzz.seeds():
         fuzz.one_input(seed)
+
+
+def test_the_datagrams_of_the_flood_are_all_refused(fuzz: ModuleType) -> None:
+    flood = module_of(TESTS / "benchmarks" / "malformed.py")
+    packets = list(itertools.islice(flood.malformed(seed=1), 1400))
+    assert max(map(len, packets)) <= DATAGRAM_MAX
+    assert packets == list(itertools.islice(flood.malformed(seed=1), 1400))
+    for packet in packets:
+        assert not flood.asks_something(packet)
+        fuzz.packet(packet)
 
 
 @settings(max_examples=200)
