@@ -69,7 +69,7 @@ def test_each_edit_raises_the_revision_and_ids_are_never_used_again() -> None:
     assert ids(again) == ["s1", "s3"]
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, MAX_SEED), st.integers(1, 64))
 def test_default_seeds_are_in_range_and_differ(seed: int, number: int) -> None:
     assert 0 <= source_seed(seed, number) <= MAX_SEED
@@ -99,6 +99,7 @@ VALUES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(ranges.SETTABLE)), VALUES)
 def test_what_an_edit_of_a_source_accepts_survives_the_journal(
     field: str, value: FieldValue
@@ -106,6 +107,7 @@ def test_what_an_edit_of_a_source_accepts_survives_the_journal(
     _survives(SetField("s1", field, value))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(ranges.SCENE_SETTABLE)), VALUES)
 def test_what_an_edit_of_a_scene_accepts_survives_the_journal(
     field: str, value: FieldValue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from engine.scene import cutting
@@ -43,6 +43,7 @@ def split_text(text: str, at: int = 0) -> list[str]:
     return [source.text for source in after.sources]
 
 
+@settings(deadline=None)
 @given(edges, edges, edges, edges, edges)
 def test_the_parts_of_a_region_tile_it_across_its_longer_edge(
     x0: int, y0: int, width: int, height: int, at: int
@@ -109,6 +110,7 @@ def test_words_fall_apart_after_a_number_of_words(text: str, at: int, parts: lis
     assert split_text(text, at) == parts
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab ,;+/and"), min_size=1, max_size=60), st.integers(0, 6))
 def test_a_split_text_loses_only_its_signs(text: str, at: int) -> None:
     assume(text.strip())
@@ -252,6 +254,7 @@ def test_regions_of_different_pictures_do_not_go_together() -> None:
         cutting.merge(scene, ["s1", "s2"])
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31), st.sampled_from([(48, 32), (32, 48)]))
 def test_a_split_is_taken_back_by_a_merge(seed: int, size: tuple[int, int]) -> None:
     at = seed % (max(size) - 1) + 1

@@ -100,7 +100,7 @@ def content(scene: Scene) -> Scene:
     return altered(scene, revision=1, next_source=1)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(timed)
 def test_all_undone_and_all_redone_is_where_one_was(steps: list[tuple[Edit, int]]) -> None:
     end = possible(steps)[-1]
@@ -115,7 +115,7 @@ def test_all_undone_and_all_redone_is_where_one_was(steps: list[tuple[Edit, int]
     assert now.history.redo_steps == end.history.redo_steps
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(timed)
 def test_revisions_rise_by_one_and_ids_are_never_given_again(
     steps: list[tuple[Edit, int]],
@@ -136,7 +136,7 @@ def test_revisions_rise_by_one_and_ids_are_never_given_again(
                 assert born[0] == after.scene.revision
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(timed)
 def test_a_timeline_survives_its_snapshot(steps: list[tuple[Edit, int]]) -> None:
     now = possible(steps)[-1]
