@@ -47,7 +47,6 @@ class _Client(Generic[Token]):
     answers: OrderedDict[int, tuple[str, bytes]] = field(default_factory=OrderedDict)
     is_gone: bool = False
     heard_s: float = 0.0
-    name: str = ""
 
 
 class ServerConversation(Generic[Token]):
@@ -123,16 +122,9 @@ class ServerConversation(Generic[Token]):
             return 0
         return next(i for i, other in enumerate(book.open) if other == request_id)
 
-    def restart(self, client: Hashable, name: str) -> None:
-        """Note the client's name and forget its answers: another program may have its port now."""
-        book = self._book(client)
-        book.name = name
-        book.answers.clear()
-
-    def name_of(self, client: Hashable) -> str:
-        """How the client called itself; empty if it did not."""
-        book = self._clients.get(client)
-        return book.name if book is not None else ""
+    def restart(self, client: Hashable) -> None:
+        """Forget the client's answers: another program may have its port now."""
+        self._book(client).answers.clear()
 
     def forget(self, client: Hashable) -> None:
         """Drop a client that is gone, as soon as its open requests have ended.

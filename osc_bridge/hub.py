@@ -73,10 +73,8 @@ class Hub:
                     "unsubscribe one, or wait until one has expired."
                 )
             old = self._subscribers.get(client)
-            if old is None or old.target.key != target.key:
-                after = self._sequence
-            else:
-                after = old.after
+            is_renewal = old is not None and old.target.key == target.key
+            after = old.after if old is not None and is_renewal else self._sequence
             new = _Subscriber(target, lifetime_s, self._clock() + lifetime_s, after)
             self._subscribers = {**others, client: new}
             return self._sequence
@@ -91,6 +89,11 @@ class Hub:
         subscriber = self._subscribers.get(client)
         if subscriber is not None:
             subscriber.until_s = now_s + subscriber.lifetime_s
+
+    @property
+    def count(self) -> int:
+        """How many subscribe, as of the last flush or change; costs next to nothing."""
+        return len(self._subscribers)
 
     def clients(self) -> set[Hashable]:
         """Who subscribes now."""

@@ -60,7 +60,7 @@ class Ledger:
             begun = self._conversation.begin(reply.client, reply.key, reply.address, reply, now_s)
             if begun.is_new:
                 if isinstance(reply.request, Hello):
-                    self._conversation.restart(reply.client, reply.request.client)
+                    self._conversation.restart(reply.client)
                 if is_for_handler and self._pressure.add(reply.client):
                     reply.peer.hold()  # under the lock: a hold must not overtake its release
         return begun
@@ -159,11 +159,6 @@ class Ledger:
         """The open request of this id, the client's own first."""
         with self.lock:
             return self._conversation.find(client, request_id)
-
-    def name_of(self, client: Hashable) -> str:
-        """How the client called itself in its hello; empty if it did not."""
-        with self.lock:
-            return self._conversation.name_of(client)
 
     def post(self, reply: Reply, packet: bytes) -> None:
         """Send an end; one that the transport does not carry becomes a fail that says so."""

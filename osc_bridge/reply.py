@@ -23,7 +23,6 @@ class Desk(Protocol):
     def finish(self, reply: Reply, end: End) -> bool: ...
     def report(self, reply: Reply, progress: Progress) -> None: ...
     def find(self, client: Hashable, request_id: int) -> Reply | None: ...
-    def name_of(self, client: Hashable) -> str: ...
 
 
 class Reply:
@@ -61,11 +60,6 @@ class Reply:
         self._desk = desk
         self._callbacks: list[Callable[[], object]] | None = None
         self._stopped: int | None = None
-
-    @property
-    def client_name(self) -> str:
-        """How the client called itself in its hello; empty if it did not."""
-        return self._desk.name_of(self.client)
 
     def progress(self, fraction: float, step: int, of: int, sentence: str) -> None:
         """Tell how far the work is: ``fraction`` 0 to 1 (clipped), ``step`` of ``of`` steps."""

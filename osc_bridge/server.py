@@ -134,7 +134,7 @@ class OscServer:
     @property
     def subscribers(self) -> int:
         """Clients that are told what happens."""
-        return len(self._hub.clients())
+        return self._hub.count
 
     # What listeners call, on their threads
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -140,10 +141,11 @@ def test_an_outcome_of_the_wrong_class_fails_its_edit(connect: Any, edit: Any) -
 
 
 def test_an_edit_may_be_kept_and_ended_later(connect: Any) -> None:
-    kept: list[Reply] = []
+    kept: queue.SimpleQueue[Reply] = queue.SimpleQueue()
 
     def edit(replies: Sequence[Reply]) -> list[Any]:
-        kept.extend(replies)
+        for reply in replies:
+            kept.put(reply)
         return [None for _ in replies]
 
     listener = MemoryListener()
@@ -152,7 +154,8 @@ def test_an_edit_may_be_kept_and_ended_later(connect: Any) -> None:
         raw.send(1, gain(-1.0))
         raw.send(2, Sync())
         assert isinstance(raw.next(), Progress)
-        assert kept[0].done(SourceChanged("alley", "s1", "gain_db", -1.0))
+        reply = kept.get(timeout=WAIT_S)
+        assert reply.done(SourceChanged("alley", "s1", "gain_db", -1.0))
         assert [end.request_id for end in raw.ends(2)] == [1, 2]
 
 
