@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from osc_bridge.errors import WildtrackError
@@ -15,7 +16,7 @@ BURST = 64
 _CONNECT_S = 5.0
 
 
-class SocketLink:
+class SocketLink(ABC):
     """Receives on a thread of its own; `packets_of` and `loss` are the transport's part."""
 
     def __init__(
@@ -53,13 +54,13 @@ class SocketLink:
             self._loop.forget(self.sock)
             lost(self.loss(error))
 
+    @abstractmethod
     def packets_of(self, data: bytes) -> Sequence[bytes]:
         """The packets that end in what was read.
 
         Raises:
             OSError: the engine has closed the connection.
         """
-        raise NotImplementedError
 
     def loss(self, error: OSError) -> WildtrackError:
         """What the caller is told when the engine is gone."""
