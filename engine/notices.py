@@ -57,8 +57,9 @@ class Notices:
         return (0, 0) if house is None else (house.clients, house.subscribers)
 
     def scene(self, scene: str, revision: int, what: str, client: str) -> None:
-        """A scene has changed."""
-        self._tell(SceneNotice(scene, revision, what, client))
+        """A scene has changed; this is said thousands of times a second, mostly to nobody."""
+        if self._house is not None and self._house.subscribers:
+            self._tell(SceneNotice(scene, revision, what, client))
 
     def job(self, news: JobNews) -> None:
         """A job is in another state, or further."""
@@ -90,7 +91,7 @@ class Notices:
 
     def value(self, scene: str, source: str, field: str, value: Value) -> None:
         """A setting of a source has this value now; for faders that follow."""
-        if self._house is not None:
+        if self._house is not None and self._house.subscribers:
             self._house.tell_value(scene, source, field, value)
 
     def values(self, scene: Scene) -> None:

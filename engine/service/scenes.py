@@ -79,15 +79,14 @@ class Scenes:
 
         What several clients asked for at once is told as nobody's.
         """
-        self._asking.clients = clients
+        self._asking.client = clients[0] if len(set(clients)) == 1 else ""
         try:
             yield
         finally:
-            self._asking.clients = ()
+            self._asking.client = ""
 
     def _changed(self, scene: Scene, what: str) -> None:
-        clients: Sequence[str] = getattr(self._asking, "clients", ())
-        client = clients[0] if len(set(clients)) == 1 else ""
+        client: str = getattr(self._asking, "client", "")
         self._notices.scene(scene.id, scene.revision, what, client)
 
     def _torn(self, sentence: str) -> None:
