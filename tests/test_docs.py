@@ -74,8 +74,10 @@ def check_wildtrack(words: list[str]) -> None:
             assert found is not None, f"{' '.join(words)}: no command {word}"
             command = found
         elif word.startswith("--"):
-            offered = {opt for parameter in command.params for opt in parameter.opts}
-            offered |= {opt for parameter in command.params for opt in parameter.secondary_opts}
+            offered = {opt for parameter in command.get_params(context) for opt in parameter.opts}
+            offered |= {
+                opt for parameter in command.get_params(context) for opt in parameter.secondary_opts
+            }
             assert word.partition("=")[0] in offered | {"--help"}, f"{' '.join(words)}: {word}"
 
 
