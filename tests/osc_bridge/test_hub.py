@@ -198,6 +198,24 @@ def test_a_client_that_is_gone_is_told_nothing(fake_engine: Any, connect: Any) -
         assert server.subscribers == server.clients == 0
 
 
+def test_a_subscription_ends_with_its_tcp_connection(fake_engine: Any, connect: Any) -> None:
+    left = threading.Event()
+
+    class Watched(OscServer):
+        def gone(self, peer: Any) -> None:
+            super().gone(peer)
+            left.set()
+
+    listener = TcpListener()
+    with Watched(fake_engine, [listener]) as server:
+        raw = connect(TcpLink(listener.port))
+        raw.ask(1, Subscribe())
+        assert server.subscribers == 1
+        raw.link.close()
+        assert left.wait(WAIT_S)
+        assert server.subscribers == server.clients == 0
+
+
 # The hub by itself
 
 

@@ -1,6 +1,6 @@
 """The server driven by liblo's tools, an OSC implementation that shares no code with ours.
 
-liblo's tools speak IPv4 only, and oscsend sends no bundles; oscdump shows what arrives by UDP.
+liblo's tools speak IPv4 only, and oscsend sends no bundles and shows no answers: oscdump does.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from osc_bridge.schema import (
     SetSource,
 )
 from osc_bridge.server import OscServer
+from osc_bridge.transports.framing import Framing, SizedFraming, SlipFraming
 from osc_bridge.transports.tcp import TcpListener
 from osc_bridge.transports.udp import UdpListener
 from osc_bridge.wire import encode_event
@@ -96,19 +97,24 @@ def send(engine: Engine) -> Callable[..., None]:
     return sent
 
 
+KINDS = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
+
+
 class Dump:
     """oscdump on a free port of its own."""
 
-    def __init__(self, path: str) -> None:
-        self.port = free_port()
+    def __init__(self, path: str, transport: str) -> None:
+        self.port = free_port(transport)
         self.process = subprocess.Popen(
-            [path, "-L", str(self.port)], stdout=subprocess.PIPE, encoding="utf-8"
+            [path, "-L", f"osc.{transport}://:{self.port}"],
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
         )
         self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._read)
         self.thread.start()
         pause = threading.Event()
-        while is_free(self.port):
+        while is_free(self.port, transport):
             assert self.process.poll() is None, "oscdump ended"
             pause.wait(BOUND_S)
 
@@ -128,14 +134,14 @@ class Dump:
         self.process.stdout.close()
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+def free_port(transport: str) -> int:
+    with socket.socket(socket.AF_INET, KINDS[transport]) as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
 
 
-def is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+def is_free(port: int, transport: str) -> bool:
+    with socket.socket(socket.AF_INET, KINDS[transport]) as sock:
         try:
             sock.bind(("127.0.0.1", port))
         except OSError:
@@ -144,12 +150,16 @@ def is_free(port: int) -> bool:
 
 
 @pytest.fixture
-def dump() -> Iterator[Dump]:
-    """A running oscdump."""
+def dumps() -> Iterator[Callable[[str], Dump]]:
+    """Runs oscdump over UDP or TCP."""
     with ExitStack() as stack:
-        dump = Dump(tool("oscdump"))
-        stack.callback(dump.close)
-        yield dump
+
+        def made(transport: str) -> Dump:
+            dump = Dump(tool("oscdump"), transport)
+            stack.callback(dump.close)
+            return dump
+
+        yield made
 
 
 def printed(address: str, arguments: Sequence[tuple[str, Any]]) -> str:
@@ -220,8 +230,9 @@ def test_what_oscsend_gets_wrong_harms_nobody(
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_oscdump_hears_what_happens(
-    engine: Engine, send: Callable[..., None], dump: Dump, transport: str
+    engine: Engine, send: Callable[..., None], dumps: Callable[[str], Dump], transport: str
 ) -> None:
+    dump = dumps("udp")
     # A subscription by TCP ends with its connection, which oscsend closes at once.
     send("udp", "/wildtrack/subscribe", "hid", 1, dump.port, 600.0)
     send(transport, "/wildtrack/source/set", "hsssf", 2, "alley", "s1", "gain_db", -6.5)
@@ -238,14 +249,29 @@ def test_oscdump_hears_what_happens(
     assert dump.next().startswith('/wildtrack/event/engine hss 3 "ending"')
 
 
-def test_liblo_reads_every_message_as_it_was_meant(engine: Engine, dump: Dump) -> None:
-    peer = engine.listeners["udp"].peer_at("127.0.0.1", dump.port)
-    assert peer is not None
-    messages: list[Any] = [
+def every_message() -> list[Any]:
+    return [
         *(Done(7, ROOT + request.address, request.reply.example()) for request in REQUESTS),
         *(Told(number, notice.example()) for number, notice in enumerate(NOTICES)),
         *(event.example() for event in (Fail, CancelledReply, Progress)),
     ]
-    for message in messages:
+
+
+def test_liblo_reads_every_message_as_it_was_meant(
+    engine: Engine, dumps: Callable[[str], Dump]
+) -> None:
+    dump = dumps("udp")
+    peer = engine.listeners["udp"].peer_at("127.0.0.1", dump.port)
+    assert peer is not None
+    for message in every_message():
         peer.send(encode_event(message))
         assert dump.next() == printed(message.address, message.arguments())
+
+
+@pytest.mark.parametrize("framing", [SlipFraming(), SizedFraming()], ids=["slip", "sized"])
+def test_liblo_reads_our_framing(framing: Framing, dumps: Callable[[str], Dump]) -> None:
+    dump = dumps("tcp")
+    with socket.create_connection(("127.0.0.1", dump.port), WAIT_S) as sock:
+        for message in every_message():
+            sock.sendall(framing.frame(encode_event(message)))
+            assert dump.next() == printed(message.address, message.arguments())
