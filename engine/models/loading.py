@@ -56,6 +56,7 @@ class LoadedPack:
     decoder: Decoder
     device: str = "cpu"
     precision: str = "fp32"
+    compiled: bool = False
 
 
 def load_pack(
@@ -122,6 +123,7 @@ def _load_starter(
         decoder=LatentFlowDecoder(nets.generator, nets.codec, device, options),
         device=device.type,
         precision=options.precision,
+        compiled=options.compiled,
     )
     on_step(5, _STEPS)
     return pack
