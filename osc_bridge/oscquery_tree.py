@@ -145,7 +145,8 @@ def _range(spec: Spec) -> Node:
 
 
 def _unit(spec: Spec) -> str:
-    unit = spec.unit if isinstance(spec, Int | Real) else ""
+    """The unit alone: what stands in brackets behind it is for people."""
+    unit = spec.unit.partition("(")[0].strip() if isinstance(spec, Int | Real) else ""
     return UNITS.get(unit, unit)
 
 

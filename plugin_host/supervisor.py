@@ -96,27 +96,25 @@ class Supervisor:
             terminated_like_interrupted(),
         ):
             while (end := self._live(log)).exit_code != 0:
-                self._judge(end)
+                self._refuse_lasting(end)
+                self._note(end, log)
+                self._give_up_in_time(end)
                 self._pause(end, log)
 
     def _live(self, log: EngineLog) -> End:
         """Start an engine and stay with it to its end."""
-        begin_s = time.monotonic()
         child = Child(engine_command([*self.options, *self._ports]), log.line)
         log.line(f"wildtrack up: started process {child.process.pid}")
         vigil = Vigil(child, self.patience)
         asked = False
         try:
-            end = vigil.keep(self._serving)
+            return vigil.keep(self._serving)
         except KeyboardInterrupt:
             log.line("wildtrack up: asked to end")
             asked = vigil.ask_to_quit(_QUIT_S)
             raise
         finally:
             child.end(asked)
-        if end.exit_code != 0:
-            self._note(end, time.monotonic() - begin_s, tuple(child.last_lines), log)
-        return end
 
     def _serving(self, said: Said) -> None:
         """Keep the ports for the next start, and say where it serves."""
@@ -130,23 +128,28 @@ class Supervisor:
         self.voice.tell(f"the engine serves {self.session} (process {said.get('pid', '?')})")
         self.voice.report({"up": True, "restarts": self.restarts, "reason": self._reason} | known)
 
-    def _note(self, end: End, lived_s: float, last_lines: tuple[str, ...], log: EngineLog) -> None:
+    def _refuse_lasting(self, end: End) -> None:
+        """Raise what the engine said at its first start if it would say the same again."""
+        if end.exit_code in _LASTING and not end.was_ready and not self.restarts:
+            if end.exit_code == USAGE:
+                raise click.UsageError(str(end.error))
+            raise end.error
+
+    def _note(self, end: End, log: EngineLog) -> None:
+        """Say and write down why the engine is gone."""
         self._reason = end.reason
-        log.line(f"wildtrack up: {end.reason}, after {lived_s:.1f} s")
-        self.voice.tell(f"the engine is gone: {end.reason}, after {lived_s:.1f} s")
+        sentence = f"{end.reason}, after {end.lived_s:.1f} s"
+        log.line(f"wildtrack up: {sentence}")
+        self.voice.tell(f"the engine is gone: {sentence}")
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        restart = Restart(now, end.reason, end.exit_code, round(lived_s, 3), last_lines)
+        restart = Restart(now, end.reason, end.exit_code, round(end.lived_s, 3), end.last_lines)
         try:
             note_restart(self.session, restart)
         except SessionNotWritable as error:
             self.voice.tell(str(error))
 
-    def _judge(self, end: End) -> None:
-        """Raise what the engine said if it would say the same again, or has too often."""
-        if end.exit_code in _LASTING and not end.was_ready and not self.restarts:
-            if end.exit_code == USAGE:
-                raise click.UsageError(str(end.error))
-            raise end.error
+    def _give_up_in_time(self, end: End) -> None:
+        """Raise what the engine said if too many starts in a row never served."""
         if end.served_s:
             self._failed_s.clear()
             return

@@ -38,9 +38,12 @@ class End:
     reason: str
     exit_code: int | None
     error: WildtrackError
+    lived_s: float
     served_s: float
     """How long it served; 0 if it never did."""
     was_ready: bool
+    last_lines: tuple[str, ...]
+    """The end of its standard error."""
 
 
 class _Gone(Exception):
@@ -59,6 +62,7 @@ class Vigil:
         self._patience = patience
         self._port = 0
         self._client: Client | None = None
+        self._began_s = time.monotonic()
         self._served_at_s = 0.0
         self._ready = False
 
@@ -88,8 +92,16 @@ class Vigil:
         return True
 
     def _end(self, reason: str, code: int | None, error: WildtrackError) -> End:
-        served_s = time.monotonic() - self._served_at_s if self._port else 0.0
-        return End(reason, code, error, served_s, self._ready)
+        now_s = time.monotonic()
+        return End(
+            reason=reason,
+            exit_code=code,
+            error=error,
+            lived_s=now_s - self._began_s,
+            served_s=now_s - self._served_at_s if self._port else 0.0,
+            was_ready=self._ready,
+            last_lines=tuple(self._child.last_lines),
+        )
 
     def _wait_serving(self) -> Said:
         limit_s = self._patience.serving_s

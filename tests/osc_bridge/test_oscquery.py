@@ -23,6 +23,7 @@ from osc_bridge.schema import REQUESTS, SETTABLE, SetSource
 WAIT_S = 20.0
 VALUES: dict[str, Any] = {
     "label": "Hund 犬", "gain_db": -6.0, "mute": True, "solo": False, "seed": 7, "weight": 1.0,
+    "pan": 0.25, "start_sample": 0, "duration_samples": 0,
 }  # fmt: skip
 CONTROL = f"{ROOT}/control/alley/s1"
 INFO = HostInfo("Wildtrack alley", 7770)
@@ -129,6 +130,9 @@ def test_a_request_shows_its_arguments(query: OscQuery) -> None:
         ("seed", "h", {"MIN": 0, "MAX": 2**63 - 1}, None),
         ("label", "s", None, None),
         ("weight", "f", {"MIN": 0.0, "MAX": 4.0}, None),
+        ("pan", "f", {"MIN": -1.0, "MAX": 1.0}, None),
+        ("start_sample", "i", {"MIN": 0, "MAX": 479999}, "samples at 48 kHz"),
+        ("duration_samples", "i", {"MIN": 0, "MAX": 480000}, "samples at 48 kHz"),
     ],
 )
 def test_a_control_has_the_type_that_controllers_know(

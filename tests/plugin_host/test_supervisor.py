@@ -201,7 +201,7 @@ def test_starts_that_never_serve_are_given_up(planned: Planned) -> None:
     run.wait()
     assert type(run.error) is EngineUnreachable
     assert str(run.error) == "The plan is 1."
-    assert len(run.starts) == Backoff().failures_max
+    assert len(run.starts) == Backoff().failures_max == len(read_restarts(run.session))
     assert any("doctor" in sentence for sentence in run.told)
 
 
@@ -223,6 +223,7 @@ def test_what_another_start_does_not_change_is_told_at_once(
     assert type(run.error) is error
     assert str(run.error) == f"The plan is {code}."
     assert len(run.starts) == 1
+    assert read_restarts(run.session) == []
 
 
 def test_what_goes_wrong_later_is_tried_again(planned: Planned) -> None:
@@ -262,9 +263,10 @@ def test_waits_grow_until_a_life_was_healthy(
     def lived(made: Supervisor, log: object) -> End:
         length_s = next(served_s, None)
         code = 0 if length_s is None else 1
-        return End("it ended", code, EngineUnreachable(""), length_s or 0.0, was_ready=True)
+        length_s = length_s or 0.0
+        return End("it ended", code, EngineUnreachable(""), length_s, length_s, True, ())
 
-    monkeypatch.setattr(supervisor.threading, "Event", Noted)
+    monkeypatch.setattr(threading, "Event", Noted)
     monkeypatch.setattr(Supervisor, "_live", lived)
     Run(tmp_path).supervisor(backoff=Backoff()).run()
     assert waits == [0.5, 1, 2, 4, 8, 16, 0.5, 1]
