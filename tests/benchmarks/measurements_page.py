@@ -89,6 +89,90 @@ the warm one.
     return head + _table(["seconds for", "cold", "warm"], rows)
 
 
+def _round_trip(of: Mapping[str, Any]) -> str:
+    pings = [
+        [
+            f"{row['transport'].upper()}, {'rendering' if row['while_rendering'] else 'at rest'}",
+            *(f"{row[key]:.2f} ms" for key in ("p50_ms", "p99_ms", "worst_ms")),
+        ]
+        for row in of["pings"]
+    ]
+    settings = of["settings"]
+    stream = [
+        ["`source/set` sent", f"{settings['sent']:,} in {settings['seconds']:.0f} s"],
+        ["answered", f"{settings['answered']:,}: {settings['rate_hz']:,.0f} a second"],
+        ["failed, lost", f"{settings['failed']}, {settings['lost']}"],
+        ["last answer after the last was sent", f"{1000 * settings['last_answer_s']:.0f} ms"],
+        [
+            "last value in the journal after `kill -9`",
+            "yes" if settings["last_value_in_journal"] else "NO",
+        ],
+    ]
+    head = f"""`python tests/benchmarks/round_trip.py`: {of["pings"][0]["count"]:,} pings each on loopback, with
+the starter rendering without a pause or not at all; then settings over TCP at a steady pace from
+another process, each answered after it is on disk.
+
+"""
+    tables = (
+        _table(["ping", "p50", "p99", "worst"], pings),
+        _table(["settings", "measured"], stream),
+    )
+    return head + "\n".join(tables)
+
+
+def _cancel_latency(of: Mapping[str, Any]) -> str:
+    ms, steps = of["latency_ms"], of["latency_steps"]
+    rows = [
+        [name, f"{ms[name]:.1f} ms", f"{steps[name]:.2f} steps"] for name in ("p50", "p99", "max")
+    ]
+    head = f"""`python tests/benchmarks/cancel_latency.py`: {of["cancels"]} final renders of the starter cancelled
+at random moments, from sending `job/cancel` to `cancelled`; a sampler step takes
+{of["sampler_step_ms"]:.1f} ms. Files left in stems, takes and jobs: {len(of["left"])}.
+
+"""
+    return head + _table(["", "time", "sampler steps"], rows)
+
+
+def _kill_cycles(of: Mapping[str, Any]) -> str:
+    answer_s = of["first_answer_s"]
+    faults = {
+        key: value
+        for key, value in of.items()
+        if isinstance(value, int)
+        and key not in ("cycles", "seed", "edits_acknowledged", "takes_acknowledged", "files_read")
+    }
+    rows = [
+        ["edits acknowledged", f"{of['edits_acknowledged']:,}"],
+        ["takes acknowledged", f"{of['takes_acknowledged']:,}"],
+        ["files read after the kills", f"{of['files_read']:,}"],
+        *([key.replace("_", " "), str(value)] for key, value in faults.items()),
+        *(
+            [f"from the kill to the first answer, {name}", f"{answer_s[name]:.2f} s"]
+            for name in ("p50", "p99", "max")
+        ),
+    ]
+    head = f"""`python tests/benchmarks/kill_cycles.py`: `kill -9` {of["cycles"]} times at random moments of edits
+and renders under `wildtrack up`, which waits half a second before it starts an engine again.
+
+"""
+    return head + _table(["", "measured"], rows)
+
+
+def _soak(of: Mapping[str, Any]) -> str:
+    warm, end = of["warm"], of["end"]
+    rows = [
+        ["memory", f"{warm['memory_bytes'] / 1e6:.1f} MB", f"{end['memory_bytes'] / 1e6:.1f} MB"],
+        *([name, str(warm[name]), str(end[name])] for name in ("threads", "files", "sockets")),
+        ["stems on disk", *(f"{level['stems_bytes'] / 1e6:.1f} MB" for level in (warm, end))],
+    ]
+    head = f"""`python tests/benchmarks/soak.py`: {of["renders"]:,} renders of a tiny pack in
+{of["seconds"] / 60:.0f} minutes while {of["guests"]:,} clients came and left, a hundred at a time.
+Memory grew by {100 * of["growth"]:.1f} %.
+
+"""
+    return head + _table(["the engine", "after the warm-up", "at the end"], rows)
+
+
 def _osc_flood(of: Mapping[str, Any]) -> str:
     warm, end = of["memory_warm_bytes"] / 1e6, of["memory_end_bytes"] / 1e6
     rows = [
@@ -119,6 +203,10 @@ SECTIONS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "cycle_mix": ("Cycle Mix at the released size", _cycle_mix),
     "render": ("One stem with the starter", _render),
     "demo": ("The demo: a frame, two texts, an audio clip", _demo),
+    "round_trip": ("Answers while it renders, and edits a second", _round_trip),
+    "cancel_latency": ("From cancel to silence", _cancel_latency),
+    "kill_cycles": ("Two hundred kills", _kill_cycles),
+    "soak": ("Ten thousand renders", _soak),
     "osc_flood": ("A million malformed datagrams", _osc_flood),
 }
 """Title and text of each part."""
