@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from presets.files import write_whole
 
 MAX_TAKE_BYTES = 2**20
 MAX_LABEL_BYTES = 4096
+SETTLED_NS = 50_000_000
 TAKE_FILE, LABEL_FILE = "take.json", "label.json"
 
 _CREATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|[+-][0-9:]{4,5})")
@@ -30,7 +32,9 @@ _UNUSABLE = (OSError, ValueError, LookupError, TypeError, RecursionError, Wildtr
 
 _log = logging.getLogger(__name__)
 
-State = tuple[tuple[int, int, int], ...]
+FileState = tuple[int, int, int]
+"""Identity, size and time of the last change."""
+State = tuple[FileState, ...]
 """What tells one version of a take's files from another."""
 
 
@@ -68,6 +72,19 @@ def state_of(folder: str) -> State | None:
         return needed
 
 
+def settled_state(folder: Path) -> FileState | None:
+    """Return the state of a folder, which any coming or going of its entries changes.
+
+    None for a folder that has just changed, or is not there: the clock of file times is coarse,
+    so that another change might not show.
+    """
+    try:
+        state = _state(folder)
+    except OSError:
+        return None
+    return state if time.time_ns() - state[2] > SETTLED_NS else None
+
+
 def read_take_files(folder: Path) -> TakeFiles | None:
     """Return what a take's folder holds; None, and a line in the log, when it is no take."""
     if folder.is_symlink():
@@ -98,7 +115,7 @@ def write_label(folder: Path, label: Label) -> None:
     write_whole(folder / LABEL_FILE, f"{text}\n".encode())
 
 
-def _state(path: str) -> tuple[int, int, int]:
+def _state(path: Path | str) -> FileState:
     now = os.lstat(path)
     return now.st_ino, now.st_size, now.st_mtime_ns
 

@@ -11,7 +11,8 @@ import json
 import os
 import re
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -21,10 +22,12 @@ from engine.paths import read_plain
 from engine.take_compare import Difference, differences
 from engine.take_files import (
     TAKE_FILE,
+    FileState,
     State,
     TakeFiles,
     read_document,
     read_take_files,
+    settled_state,
     state_of,
     write_label,
 )
@@ -33,6 +36,9 @@ from osc_bridge.ranges import LABEL
 from presets.files import sync_folder, write_whole
 
 TAKES, TRASH = "takes", "trash"
+FRESH_S = 1.0
+"""For this long a list stands, unless a take comes or goes or is relabelled."""
+
 _LAST_FILE = "last-take"
 _LAST_TAKE = 999_999_999
 _TAKE_ID = re.compile(r"t([0-9]{4}|[1-9][0-9]{4,8})")
@@ -60,13 +66,27 @@ class _Seen:
     files: TakeFiles | None
 
 
+@dataclass(frozen=True)
+class _Listing:
+    """The takes of a folder as they were at a time (s, monotonic), by the folder's state then."""
+
+    state: FileState | None
+    looked_s: float
+    rows: tuple[TakeRow, ...]
+    stems: frozenset[str]
+
+
 class TakeStore:
-    """The takes of a session. Methods may be called from any thread."""
+    """The takes of a session. Methods may be called from any thread.
+
+    What others change in the folders is seen within ``FRESH_S``.
+    """
 
     def __init__(self, session: Path) -> None:
         self._session = session
         self._lock = threading.RLock()
         self._seen: dict[str, dict[str, _Seen]] = {TAKES: {}, TRASH: {}}
+        self._listings: dict[str, _Listing] = {}
         self._last = 0
 
     def add(self, document: Mapping[str, Any]) -> tuple[str, Path]:
@@ -74,7 +94,7 @@ class TakeStore:
 
         When this fails, no such take is there.
         """
-        with self._lock:
+        with self._changing():
             take, folder = self._new_folder()
             path = folder / TAKE_FILE
             text = json.dumps(
@@ -96,10 +116,8 @@ class TakeStore:
 
         What is not a take of ours is left out. Only what has changed on disk is read again.
         """
-        place = TRASH if trash else TAKES
         with self._lock:
-            found = self._look_through(place)
-        rows = (self._row(take, files, place) for take, files in found)
+            rows = self._listing(TRASH if trash else TAKES).rows
         return [row for row in rows if scene in ("", row.scene)]
 
     def rename(self, take: str, name: str) -> TakeRow:
@@ -112,7 +130,7 @@ class TakeStore:
 
     def delete(self, take: str) -> TakeRow:
         """Move the take to the trash; its id is never used again. Raises UnknownTake."""
-        with self._lock:
+        with self._changing():
             files = self._require(take, TAKES)
             self._remember_last()
             self._move(take, TAKES, TRASH)
@@ -120,7 +138,7 @@ class TakeStore:
 
     def restore(self, take: str) -> TakeRow:
         """Move the take back out of the trash. Raises UnknownTake, BadSession."""
-        with self._lock:
+        with self._changing():
             files = self._require(take, TRASH)
             self._move(take, TRASH, TAKES)
             return self._row(take, files, TAKES)
@@ -131,14 +149,13 @@ class TakeStore:
             documents = [self._document(take) for take in (a, b)]
         return differences(*documents)
 
-    def stems_in_use(self) -> set[str]:
+    def stems_in_use(self) -> frozenset[str]:
         """Return the files, relative to the session, that a take needs, also one in the trash."""
         with self._lock:
-            found = [files for place in (TAKES, TRASH) for _, files in self._look_through(place)]
-        return {stem for files in found for stem in files.stems}
+            return self._listing(TAKES).stems | self._listing(TRASH).stems
 
     def _relabel(self, take: str, **said: Any) -> TakeRow:
-        with self._lock:
+        with self._changing():
             place, files = self._find(take)
             label = replace(files.label, **said)
             write_label(self._folder(take, place), label)
@@ -182,6 +199,28 @@ class TakeStore:
     def _unknown(take: str, where: str, rows: list[TakeRow]) -> UnknownTake:
         latest = f"the latest is {rows[-1].take}" if rows else "there are none"
         return UnknownTake(f"There is no take {take[:20]!r}{where} ({latest}); list the takes.")
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the lock for a change, after which every list is made anew."""
+        with self._lock:
+            try:
+                yield
+            finally:
+                self._listings.clear()
+
+    def _listing(self, place: str) -> _Listing:
+        """Return the takes of a folder; looked through again when it changed or after a while."""
+        state, known = settled_state(self._session / place), self._listings.get(place)
+        age_s = time.monotonic() - (known.looked_s if known else 0.0)
+        if known is None or known.state != state or age_s > FRESH_S:
+            found = self._look_through(place)
+            rows = tuple(self._row(take, files, place) for take, files in found)
+            stems = frozenset(stem for _, files in found for stem in files.stems)
+            known = _Listing(state, time.monotonic(), rows, stems)
+            if state is not None:
+                self._listings[place] = known
+        return known
 
     def _look_through(self, place: str) -> list[tuple[str, TakeFiles]]:
         """Return the takes of a folder, the lowest number first; forget those that are gone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -155,6 +156,30 @@ def test_a_list_reads_only_what_is_new(
     assert len(ids(takes)) == 300
     assert read == ["t0007", "t0301"]
     assert takes.rows()[6].name == "Wetter"
+
+
+def test_page_after_page_looks_through_the_folder_once(
+    takes: TakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        takes.add(DOCUMENT)
+    os.utime(tmp_path / "takes", (1, 1))  # long ago, so that any change shows
+    looks: list[str] = []
+    state_of = take_files.state_of
+
+    def counted(folder: str) -> Any:
+        looks.append(folder)
+        return state_of(folder)
+
+    monkeypatch.setattr("engine.takes.state_of", counted)
+    for _ in range(5):
+        assert ids(takes) == ["t0001", "t0002", "t0003"]
+    assert len(looks) == 3
+    shutil.rmtree(tmp_path / "takes/t0002")
+    assert ids(takes) == ["t0001", "t0003"], "what others do shows at once when a take goes"
+    (tmp_path / "takes/t0001/label.json").write_text('{"name": "by hand", "starred": false}')
+    monkeypatch.setattr("engine.takes.FRESH_S", -1.0)
+    assert takes.rows()[0].name == "by hand", "and after a while when it only changes"
 
 
 def test_a_label_changes_and_the_take_does_not(takes: TakeStore, tmp_path: Path) -> None:
