@@ -108,8 +108,8 @@ def _round_trip(of: Mapping[str, Any]) -> str:
             "yes" if settings["last_value_in_journal"] else "NO",
         ],
     ]
-    head = f"""`python tests/benchmarks/round_trip.py`: {of["pings"][0]["count"]:,} pings each on loopback, with
-the starter rendering without a pause or not at all; then settings over TCP at a steady pace from
+    head = f"""`python tests/benchmarks/round_trip.py`: {of["pings"][0]["count"]:,} pings
+each on loopback, with the starter rendering without a pause or not at all; then settings over TCP at a steady pace from
 another process, each answered after it is on disk.
 
 """
@@ -125,8 +125,8 @@ def _cancel_latency(of: Mapping[str, Any]) -> str:
     rows = [
         [name, f"{ms[name]:.1f} ms", f"{steps[name]:.2f} steps"] for name in ("p50", "p99", "max")
     ]
-    head = f"""`python tests/benchmarks/cancel_latency.py`: {of["cancels"]} final renders of the starter cancelled
-at random moments, from sending `job/cancel` to `cancelled`; a sampler step takes
+    head = f"""`python tests/benchmarks/cancel_latency.py`: {of["cancels"]} final
+renders of the starter cancelled at random moments, from sending `job/cancel` to `cancelled`; a sampler step takes
 {of["sampler_step_ms"]:.1f} ms. Files left in stems, takes and jobs: {len(of["left"])}.
 
 """
@@ -151,8 +151,8 @@ def _kill_cycles(of: Mapping[str, Any]) -> str:
             for name in ("p50", "p99", "max")
         ),
     ]
-    head = f"""`python tests/benchmarks/kill_cycles.py`: `kill -9` {of["cycles"]} times at random moments of edits
-and renders under `wildtrack up`, which waits half a second before it starts an engine again.
+    head = f"""`python tests/benchmarks/kill_cycles.py`: `kill -9` {of["cycles"]} times
+at random moments of edits and renders under `wildtrack up`, which waits half a second before it starts an engine again.
 
 """
     return head + _table(["", "measured"], rows)
