@@ -20,7 +20,7 @@ from pathlib import Path
 from engine.jobs.record_file import Argument, JobRecord, record_from_json, record_to_json
 from engine.paths import read_plain
 from osc_bridge.errors import BadSession, WildtrackError
-from presets.files import sync_folder, write_whole
+from presets.files import write_whole
 
 ATTEMPTS_MAX = 2
 """A render during which the engine died this many times is not begun again."""
@@ -72,14 +72,14 @@ class JobRecords:
         """Remove the record of a render that has ended, however it did; twice does nothing.
 
         ``outcome`` of a resumed render is remembered for who asks again. A folder that cannot be
-        written is logged only: the render has ended all the same.
+        written is logged only: the render has ended all the same. Nor is the disk waited for: at
+        worst, after a power cut, it is rendered once more.
         """
         with self._lock:
             if record_id in self._resumed:
                 self._outcomes.setdefault(record_id, outcome or Outcome())
             try:
                 self._path(record_id).unlink(missing_ok=True)
-                sync_folder(self._folder)
             except OSError as error:
                 _log.warning("The job %s ended but stays on disk: %s", record_id, error)
 
