@@ -81,7 +81,7 @@ class EngineAddress:
 
 
 def announce(session: Path, ports: Ports) -> EngineAddress:
-    """Write the file of this process, as a whole.
+    """Write the file of this process, as a whole; those of dead processes are removed.
 
     Raises:
         SessionNotWritable: the runtime folder is not the user's own, or takes no file.
@@ -104,6 +104,9 @@ def announce(session: Path, ports: Ports) -> EngineAddress:
             f"{path} cannot be written ({error.strerror}): clients find the engine by this file; "
             "free some space there, or set XDG_RUNTIME_DIR to another folder of your own."
         ) from error
+    for other in _announced():
+        if not _lives(other.pid):
+            _remove(path.with_name(_name(other.pid)))
     return address
 
 

@@ -159,6 +159,16 @@ def test_the_file_of_a_dead_process_is_removed(tmp_path: Path, serve: Greet) -> 
     assert not path.exists()
 
 
+def test_a_new_engine_removes_the_files_of_the_dead_alone(tmp_path: Path) -> None:
+    announce(tmp_path, Ports(7770, 0))
+    dead = rewrite(pid=pid_of_the_dead())
+    announce(tmp_path, Ports(7770, 0))
+    living = rewrite(pid=os.getppid())
+    announce(tmp_path, Ports(7770, 0))
+    assert {living, own_file()} == set(runtime_folder().iterdir())
+    assert not dead.exists()
+
+
 def test_a_process_id_that_another_program_has_now_is_stale(tmp_path: Path) -> None:
     listener = TcpListener()
     announce(tmp_path, Ports(0, listener.port))
