@@ -235,14 +235,17 @@ def test_a_record_that_cannot_be_written_never_was(
     assert files(session) == []
 
 
-def test_a_folder_that_is_gone_does_not_fail_a_render_that_ended(
+def test_a_record_that_cannot_be_removed_does_not_fail_a_render_that_ended(
     records: JobRecords, session: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    record = records.add(RECORD)
-    (session / f"jobs/{record.id}.json").unlink()
-    (session / "jobs").rmdir()
-    records.done(record.id)
-    assert record.id in caplog.text
+    gone, kept = records.add(RECORD), records.add(RECORD)
+    for record in (gone, kept):
+        (session / f"jobs/{record.id}.json").unlink()
+    (session / f"jobs/{kept.id}.json").mkdir()
+    for record in (gone, kept):
+        records.done(record.id)
+    assert kept.id in caplog.text
+    assert gone.id not in caplog.text
 
 
 def test_a_record_is_refused_by_its_own_error() -> None:
