@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 
 from engine.cmss import SSV2A, build_ssv2a, load_ssv2a, save_ssv2a
 from engine.models.saving import StarterParts, save_starter
-from engine.models.weights import load_weights
+from engine.models.weights import load_network
 from engine.perception.audio import AudioNet
 from engine.perception.image import load_image_encoder
 from engine.perception.text import load_text_encoder
@@ -34,7 +33,6 @@ from osc_bridge.errors import BadCorpus
 from presets.files import writing_whole
 
 StageProgress = Callable[[str], StepCallback]
-Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -124,10 +122,10 @@ def parts(run: Run) -> StarterParts:
     """Return the trained networks from the work folder."""
     sizes = run.plan.sizes
     return StarterParts(
-        audio=_loaded(AudioNet(sizes.audio), run.work / "audio_net.safetensors"),
+        audio=load_network(lambda: AudioNet(sizes.audio), run.work / "audio_net.safetensors"),
         ssv2a=load_ssv2a(run.work / "mixed"),
-        codec=_loaded(MelCodec(sizes.codec), run.work / "codec.safetensors"),
-        generator=_loaded(DiT(sizes.generator), run.work / "generator.safetensors"),
+        codec=load_network(lambda: MelCodec(sizes.codec), run.work / "codec.safetensors"),
+        generator=load_network(lambda: DiT(sizes.generator), run.work / "generator.safetensors"),
     )
 
 
@@ -184,7 +182,7 @@ def _encoder(run: Run, on_step: StepCallback) -> None:
 
 
 def _heard(run: Run, on_step: StepCallback) -> None:
-    net = _loaded(AudioNet(run.plan.sizes.audio), run.work / "audio_net.safetensors")
+    net = load_network(lambda: AudioNet(run.plan.sizes.audio), run.work / "audio_net.safetensors")
     run.keep("heard", encoder.embed_all(net, run.store, on_step))
 
 
@@ -201,7 +199,7 @@ def _manifold(run: Run, on_step: StepCallback) -> None:
 
 def _remixer(run: Run, on_step: StepCallback) -> None:
     model = load_ssv2a(run.work / "manifold")
-    net = _loaded(AudioNet(run.plan.sizes.audio), run.work / "audio_net.safetensors")
+    net = load_network(lambda: AudioNet(run.plan.sizes.audio), run.work / "audio_net.safetensors")
     data = remixer.SceneData(pairs(run), run.chosen, run.store, net)
     plan = run.plan
     model = remixer.train(model, data, plan.remixer, run.checkpoint("remixer"), on_step, plan.seed)
@@ -235,7 +233,7 @@ def _generator(run: Run, on_step: StepCallback) -> None:
     )
     trained = generator.train(
         data,
-        _loaded(MelCodec(plan.sizes.codec), run.work / "codec.safetensors"),
+        load_network(lambda: MelCodec(plan.sizes.codec), run.work / "codec.safetensors"),
         plan.sizes.generator,
         plan.generator,
         run.checkpoint("generator"),
@@ -248,12 +246,6 @@ def _generator(run: Run, on_step: StepCallback) -> None:
 def predicted(model: SSV2A, of: manifold.Pairs) -> Tensor:
     """Return a_src (ways, N, clap_dim) of every sound's words, raw and translated."""
     return manifold.semantics(model, of.words)
-
-
-def _loaded(module: Module, path: Path) -> Module:
-    load_weights(module, path)
-    module.eval()
-    return module
 
 
 STAGES: dict[str, Callable[[Run, StepCallback], None]] = {
