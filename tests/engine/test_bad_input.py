@@ -17,6 +17,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+from engine.paths import _is_elsewhere, confined
 from engine.scene.edits import AddSources
 from engine.service.adding import text_source
 from osc_bridge import errors, schema
@@ -44,6 +45,34 @@ def wav(samples: np.ndarray, rate: int = 48_000, subtype: str = "FLOAT") -> byte
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate, format="WAV", subtype=subtype)
     return buffer.getvalue()
+
+
+def sound(kind: str, samples: np.ndarray, subtype: str = "PCM_16") -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, 48_000, format=kind, subtype=subtype)
+    return buffer.getvalue()
+
+
+def wav_claiming(channels: int, frames: int) -> bytes:
+    """A WAV whose header speaks of more than there is."""
+    size = 2 * channels * frames
+    claimed = min(size, 0xFFFFFFFF - 36)
+    form = struct.pack(
+        "<HHIIHH", 1, channels, 48_000, min(96_000 * channels, 0xFFFFFFFF), 2 * channels, 16
+    )
+    return (
+        b"RIFF" + struct.pack("<I", 36 + claimed) + b"WAVEfmt " + struct.pack("<I", 16) + form
+        + b"data" + struct.pack("<I", claimed) + bytes(2 * channels * 10)
+    )  # fmt: skip
+
+
+def w64_claiming(frames: int) -> bytes:
+    """A Wave64 whose sizes are those of ``frames``, and which ends after its first second."""
+    whole = bytearray(sound("W64", np.zeros(48_000)))
+    struct.pack_into("<Q", whole, 16, 2 * frames)
+    data = whole.index(b"data\xf3\xac")
+    struct.pack_into("<Q", whole, data + 16, 24 + 2 * frames)
+    return bytes(whole)
 
 
 def flac(samples: np.ndarray) -> bytes:
@@ -75,8 +104,50 @@ BAD_AUDIO = {
     "too short": wav(NOISE[:100]),
     "no samples": wav(NOISE[:0]),
     "too many channels": wav(np.zeros((4_000, 100), np.float32)),
+    "1,000 channels": wav(np.zeros((4_000, 1_000), np.float32)),
+    "1,000 channels claimed": wav_claiming(1_000, 48_000),
+    "no channels": wav_claiming(0, 48_000),
+    "hours claimed": wav_claiming(1, 5 * 3_600 * 48_000),
+    "days claimed": w64_claiming(48 * 3_600 * 48_000),
+    "hours as au": sound("AU", NOISE).replace(
+        struct.pack(">I", 96_000), struct.pack(">I", 2**31 - 100), 1
+    ),
     "too long": flac(np.zeros(601 * 48_000, np.int16)),
 }
+for _kind in ("AIFF", "AU", "CAF", "W64", "RF64", "WAVEX"):
+    BAD_AUDIO[f"cut {_kind.lower()}"] = sound(_kind, NOISE)[:-50_000]
+    BAD_AUDIO[f"cut head of {_kind.lower()}"] = sound(_kind, NOISE)[:40]
+    BAD_AUDIO[f"nan in {_kind.lower()}"] = sound(_kind, SPOILT, "FLOAT")
+
+
+def tiff_claiming(width: int, height: int) -> bytes:
+    """A TIFF of one strip whose tags lie about its size."""
+    tags = [(256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 1), (262, 3, 1),
+            (273, 4, 8), (277, 3, 1), (278, 4, height), (279, 4, 64)]  # fmt: skip
+    entries = b"".join(
+        struct.pack("<HHI", tag, kind, 1)
+        + (struct.pack("<HH", value, 0) if kind == 3 else struct.pack("<I", value))
+        for tag, kind, value in tags
+    )
+    start = 8 + 64
+    return (
+        b"II*\0" + struct.pack("<I", start) + bytes(64)
+        + struct.pack("<H", len(tags)) + entries + bytes(4)
+    )  # fmt: skip
+
+
+def bmp_claiming(width: int, height: int) -> bytes:
+    """A BMP that ends after its header."""
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + header
+
+
+def gif_claiming(width: int, height: int) -> bytes:
+    """A GIF of one frame of 60,000 x 60,000 in a few bytes."""
+    screen = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6)
+    return screen + b"," + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02\x02\x44\x01\0;"
+
+
 BAD_IMAGE = {
     "empty": b"",
     "text": b"this is not a picture\n" * 50,
@@ -84,6 +155,13 @@ BAD_IMAGE = {
     "cut": png()[:-200],
     "huge claim": png_claiming(60_000, 60_000),
     "lying header": png_claiming(64, 64),
+    "no pixels": png_claiming(0, 64),
+    "huge claim in tiff": tiff_claiming(60_000, 60_000),
+    "lying tiff": tiff_claiming(640, 640),
+    "huge claim in bmp": bmp_claiming(60_000, 60_000),
+    "lying bmp": bmp_claiming(64, 64),
+    "huge claim in gif": gif_claiming(60_000, 60_000),
+    "longer than it is wide": png_claiming(60_001, 2),
     "script in svg": b"<svg xmlns='http://www.w3.org/2000/svg'><script>x</script></svg>",
     "pickle": pickle.dumps(print),
 }
@@ -184,6 +262,48 @@ def test_paths_outside_the_allowed_folders(unharmed: Any, tmp_path: Path, way: s
         with pytest.raises(errors.PathForbidden, match="--allow"):
             unharmed.client.call(request)
     assert unharmed.files("media") == {}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        r"\\server\share\sound.wav",
+        "//server/share/sound.wav",
+        r"\/server\share\sound.wav",
+        r"/\server\share\sound.wav",
+        r"\\?\UNC\server\share\sound.wav",
+        r"\\.\pipe\sound.wav",
+        r"\\server\share\..\sound.wav",
+        r"C:\sound.wav",
+        "sound.wav",
+    ],
+)
+def test_shares_are_refused_before_any_look_at_the_disk(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows only looking at such a path sends the user's credentials to its server."""
+
+    def looked(*_args: object, **_options: object) -> None:
+        pytest.fail("the disk was asked")
+
+    with monkeypatch.context() as patch:
+        for name in ("stat", "lstat", "readlink", "open", "getcwd"):
+            patch.setattr(os, name, looked)
+        patch.setattr(Path, "resolve", looked)
+        with pytest.raises(errors.PathForbidden, match="--allow"):
+            confined(path, [Path("/session")])
+
+
+def test_a_share_that_the_user_allowed_is_no_stranger() -> None:
+    class Share:
+        def __str__(self) -> str:
+            return r"\\nas\films"
+
+        __fspath__ = __str__
+
+    inside, beside = r"\\nas\films\dog.png", r"\\nas\filmstrip\dog.png"
+    assert not _is_elsewhere(inside, [Share()])  # type: ignore[list-item]
+    assert _is_elsewhere(beside, [Share()])  # type: ignore[list-item]
 
 
 def test_a_relative_path_is_refused(unharmed: Any) -> None:
