@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import random
 import statistics
 import sys
@@ -105,7 +106,7 @@ def _step_lengths(reports: Sequence[tuple[float, Progress]]) -> Iterator[float]:
             yield (after_s - before_s) / steps
 
 
-def measure(session: Path, cancels: int, seed: int) -> dict[str, Any]:
+def measure(session: Path, cancels: int, seed: int, threads: int) -> dict[str, Any]:
     """Return the figures; ``left`` are files that a cancelled render left."""
     pack = ROOT / "presets" / "packs" / "starter"
     moments = random.Random(seed)
@@ -113,7 +114,7 @@ def measure(session: Path, cancels: int, seed: int) -> dict[str, Any]:
     left: list[str] = []
     too_late = 0
     with (
-        running_engine(session, pack, threads=2) as engine,
+        running_engine(session, pack, threads=threads) as engine,
         Client.connect(engine.tcp_port) as client,
     ):
         artist = Artist(client, seed)
@@ -129,6 +130,7 @@ def measure(session: Path, cancels: int, seed: int) -> dict[str, Any]:
     step_s = artist.step_s()
     return {
         "cancels": cancels,
+        "threads": threads,
         "ended_before": too_late,
         "render_s": round(duration_s, 3),
         "sampler_step_ms": round(1000 * step_s, 2),
@@ -157,9 +159,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cancels", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        figures = measure(Path(folder) / "session", given.cancels, given.seed)
+        figures = measure(Path(folder) / "session", given.cancels, given.seed, given.threads)
     figures["ok"] = figures["latency_steps"]["p99"] <= STEPS_ALLOWED and not figures["left"]
     print(json.dumps(figures, indent=1))
     sys.exit(not figures["ok"])
