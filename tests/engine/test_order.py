@@ -1,0 +1,90 @@
+"""Additions to a scene are committed in the order of asking."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from engine.order import AddingOrder, Turn
+
+
+def said(words: list[str], word: str) -> Callable[[], None]:
+    return lambda: words.append(word)
+
+
+def ready(turn: Turn, words: list[str], word: str) -> None:
+    turn.ready(said(words, word), said(words, f"not {word}"))
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)])
+def test_commits_keep_the_order_of_the_turns(order: tuple[int, ...]) -> None:
+    adding, words = AddingOrder(), []
+    turns = [adding.turn("scene1", number) for number in range(3)]
+    for number in order:
+        assert adding.has_line("scene1")
+        ready(turns[number], words, str(number))
+    assert words == ["0", "1", "2"]
+    assert not adding.has_line("scene1")
+
+
+def test_scenes_do_not_wait_for_each_other() -> None:
+    adding, words = AddingOrder(), []
+    adding.turn("scene1", "slow")
+    ready(adding.turn("scene2", "fast"), words, "fast")
+    assert words == ["fast"]
+    assert adding.has_line("scene1")
+    assert not adding.has_line("scene2")
+
+
+def test_who_gives_up_lets_others_pass() -> None:
+    adding, words = AddingOrder(), []
+    first, second = adding.turn("scene1", 1), adding.turn("scene1", 2)
+    ready(second, words, "second")
+    assert words == []
+    first.give_up()
+    assert words == ["second"]
+
+
+def test_a_commit_that_waits_can_be_cancelled_once() -> None:
+    adding, words = AddingOrder(), []
+    first, second = adding.turn("scene1", 1), adding.turn("scene1", 2)
+    assert not adding.cancel(2), "it is still at work elsewhere"
+    ready(second, words, "second")
+    assert adding.cancel(2)
+    assert not adding.cancel(2)
+    assert words == ["not second"]
+    ready(first, words, "first")
+    assert words == ["not second", "first"]
+    assert not adding.cancel(1)
+    assert not adding.has_line("scene1")
+
+
+def test_a_commit_may_take_the_next_turn() -> None:
+    adding, words = AddingOrder(), []
+
+    def again() -> None:
+        ready(adding.turn("scene1", 2), words, "second")
+        words.append("first")
+
+    adding.turn("scene1", 1).ready(again, said(words, "never"))
+    assert words == ["first", "second"]
+    assert not adding.has_line("scene1")
+
+
+def test_threads_commit_every_turn_once_and_in_order() -> None:
+    adding, words = AddingOrder(), []
+    turns = [adding.turn("scene1", number) for number in range(200)]
+
+    def work(share: int) -> None:
+        for number in reversed(range(share, 200, 4)):
+            ready(turns[number], words, str(number))
+
+    threads = [threading.Thread(target=work, args=(share,)) for share in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert words == [str(number) for number in range(200)]
+    assert not adding.has_line("scene1")
