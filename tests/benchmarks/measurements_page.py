@@ -109,8 +109,8 @@ def _round_trip(of: Mapping[str, Any]) -> str:
         ],
     ]
     head = f"""`python tests/benchmarks/round_trip.py`: {of["pings"][0]["count"]:,} pings
-each on loopback, with the starter rendering without a pause or not at all; then settings over TCP at a steady pace from
-another process, each answered after it is on disk.
+each on loopback, with the starter rendering without a pause or not at all; then settings over TCP
+at a steady pace from another process, each answered after it is on disk.
 
 """
     tables = (
@@ -126,8 +126,9 @@ def _cancel_latency(of: Mapping[str, Any]) -> str:
         [name, f"{ms[name]:.1f} ms", f"{steps[name]:.2f} steps"] for name in ("p50", "p99", "max")
     ]
     head = f"""`python tests/benchmarks/cancel_latency.py`: {of["cancels"]} final
-renders of the starter cancelled at random moments, from sending `job/cancel` to `cancelled`; a sampler step takes
-{of["sampler_step_ms"]:.1f} ms. Files left in stems, takes and jobs: {len(of["left"])}.
+renders of the starter cancelled at random moments, from sending `job/cancel` to `cancelled`;
+a sampler step takes {of["sampler_step_ms"]:.1f} ms. Files left in stems, takes and jobs:
+{len(of["left"])}.
 
 """
     return head + _table(["", "time", "sampler steps"], rows)
@@ -139,6 +140,7 @@ def _kill_cycles(of: Mapping[str, Any]) -> str:
         key: value
         for key, value in of.items()
         if isinstance(value, int)
+        and not isinstance(value, bool)
         and key not in ("cycles", "seed", "edits_acknowledged", "takes_acknowledged", "files_read")
     }
     rows = [
@@ -152,7 +154,8 @@ def _kill_cycles(of: Mapping[str, Any]) -> str:
         ),
     ]
     head = f"""`python tests/benchmarks/kill_cycles.py`: `kill -9` {of["cycles"]} times
-at random moments of edits and renders under `wildtrack up`, which waits half a second before it starts an engine again.
+at random moments of edits and renders under the supervisor of `wildtrack up`, which waits half a
+second before it starts an engine again.
 
 """
     return head + _table(["", "measured"], rows)
