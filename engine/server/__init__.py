@@ -6,7 +6,7 @@ models are there.
 
 from __future__ import annotations
 
+from engine.server.doors import listening, serving
 from engine.server.handlers import Handlers
-from engine.server.serving import listening, serving
 
 __all__ = ["Handlers", "listening", "serving"]

@@ -237,7 +237,7 @@ def running(
 ) -> Iterator[tuple[EngineService, Ports, threading.Event]]:
     """An engine of this process with a pack that is there already."""
     stop, notices = threading.Event(), Notices()
-    with listening(0, 0) as opened:
+    with listening(0, 0, config.bind) as opened:
         models = ModelStore.holding(pack, notices.model)  # type: ignore[arg-type]
         service = EngineService(config, models, notices)
         with serving(service, opened, stop) as ports:
@@ -253,10 +253,8 @@ def run_again(tmp_path: Path) -> Callable[..., Any]:
     """Start another engine on this test's session: ``with run_again(pack) as (service, ...)``."""
 
     def start(pack: ToyPack, **changes: Any) -> Any:
-        config = EngineConfig(
-            tmp_path / "session", allow=(tmp_path / "inputs",), oscquery=False, **changes
-        )
-        return running(config, pack)
+        given = {"allow": (tmp_path / "inputs",), "oscquery": False, **changes}
+        return running(EngineConfig(tmp_path / "session", **given), pack)
 
     return start
 
