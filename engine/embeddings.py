@@ -16,6 +16,7 @@ from engine.scene.model import Box, Scene, Source
 from engine.steps import StepCallback, no_steps
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
     from engine.cmss import SourceEmbedding
@@ -52,12 +53,13 @@ class EmbeddingCache:
 
 
 class Perceiver:
-    """A pack's encoders over a session's media, with a cache."""
+    """A pack's encoders over a session's media, with a cache; it lives as long as one job."""
 
     def __init__(self, pack: LoadedPack, session: Path, cache: EmbeddingCache) -> None:
         self._pack = pack
         self._session = session
         self._cache = cache
+        self._last_picture: tuple[str, Image.Image] | None = None
 
     def sources(self, scene: Scene, on_step: StepCallback = no_steps) -> list[SourceEmbedding]:
         """Return one embedding per source of the scene, each encoded alone, in its order."""
@@ -101,10 +103,16 @@ class Perceiver:
 
     def _image(self, media: str, box: Box | None) -> Tensor:
         def encode() -> Tensor:
-            frame = load_frame(self._session / media, (self._session,))
+            frame = self._picture(media)
             return self._pack.images.encode([crop_region(frame, box) if box else frame])
 
         return self._known(("image", media, box), encode)
+
+    def _picture(self, media: str) -> Image.Image:
+        """Return the picture, read once for all the regions of it that follow each other."""
+        if self._last_picture is None or self._last_picture[0] != media:
+            self._last_picture = media, load_frame(self._session / media, (self._session,))
+        return self._last_picture[1]
 
     def _known(self, content: Content, encode: Callable[[], Tensor]) -> Tensor:
         """Return the remembered vector (dim,), or encode it: rows (1, dim)."""
