@@ -9,9 +9,9 @@ from engine.errors import mapped
 from engine.jobs.job import Caller, Priority, Reporter
 from engine.jobs.record_file import JobRecord
 from engine.jobs.records import JobRecords, Outcome
+from engine.models.store import ModelStore
 from engine.notices import Notices
 from engine.pipeline import Renderer
-from engine.relief import Models
 from engine.scene.model import Scene
 from engine.service.asking import Asking, StemMade, TakeMade
 from engine.service.followers import Followers
@@ -35,13 +35,14 @@ class Rendering:
         scenes: Scenes,
         jobs: Jobs,
         takes: Takes,
-        models: Models,
+        models: ModelStore,
         notices: Notices,
     ) -> None:
         self._session = config.session
         self._scenes = scenes
         self._jobs = jobs
         self._takes = takes
+        self._models = models
         self._notices = notices
         self.stems = StemCache(config.session, config.stems_bytes, takes.stems_in_use)
         self._renderer = Renderer(models, config.session, self.stems, notices.engine)
@@ -122,6 +123,7 @@ class Rendering:
         caller = asking.caller
 
         def work(reporter: Reporter) -> TakeMade:
+            self._models.current(reporter.phase("Waiting for the models.", 0.0, 0.0))
             self._records.started(record)
             return self._take(record.scene, record.settings, reporter)
 
