@@ -21,7 +21,8 @@ class TokenHeads(nn.Module):
 
     def __init__(self, embed_dim: int, out_dim: int, dropout: float) -> None:
         super().__init__()
-        self.pred_token = nn.Parameter(torch.randn(LEARNED_TOKENS, embed_dim))
+        # drawn on the CPU always: to draw on the meta device, torch loads sympy for half a second
+        self.pred_token = nn.Parameter(torch.randn(LEARNED_TOKENS, embed_dim, device="cpu"))
         self.head_mu = MLP((embed_dim, embed_dim), dropout)
         self.head_sigma = MLP((embed_dim, embed_dim), dropout)
         self.out_mu = nn.Linear(embed_dim, out_dim)
