@@ -18,8 +18,11 @@ Commit = Callable[[], None]
 class Turn:
     """A place in the line of one scene."""
 
-    def __init__(self, order: AddingOrder, scene_id: str, key: Hashable) -> None:
+    def __init__(
+        self, order: AddingOrder, scene_id: str, key: Hashable, waits: Callable[[], None]
+    ) -> None:
         self.key = key
+        self.waits = waits
         self.commit: Commit | None = None
         self.instead: Commit | None = None
         self._order = order
@@ -33,6 +36,10 @@ class Turn:
         """Leave the line: nothing is added. After `ready` this does nothing."""
         self._order.hand_in(self._scene_id, self, _nothing, _nothing)
 
+    def goes_on(self) -> None:
+        """Say that the work is not done yet: those that only wait for it tell their callers."""
+        self._order.tell_waiting(self._scene_id, self)
+
 
 class AddingOrder:
     """The lines of all scenes. Methods may be called from any thread."""
@@ -42,9 +49,13 @@ class AddingOrder:
         self._committing: set[str] = set()
         self._lock = threading.Lock()
 
-    def turn(self, scene_id: str, key: Hashable) -> Turn:
-        """Take the next place in the line of a scene; ``key`` is what `cancel` knows it by."""
-        turn = Turn(self, scene_id, key)
+    def turn(self, scene_id: str, key: Hashable, waits: Callable[[], None]) -> Turn:
+        """Take the next place in the line of a scene; ``key`` is what `cancel` knows it by.
+
+        ``waits`` is called as often as the first in line says that it goes on, while this one has
+        nothing to do but to wait for its turn.
+        """
+        turn = Turn(self, scene_id, key, waits)
         with self._lock:
             self._lines.setdefault(scene_id, deque()).append(turn)
         return turn
@@ -65,6 +76,15 @@ class AddingOrder:
         if instead is not None:
             instead()
         return True
+
+    def tell_waiting(self, scene_id: str, turn: Turn) -> None:
+        """Call ``waits`` of each turn that is ready and waits, if ``turn`` is first in line."""
+        with self._lock:
+            line = self._lines.get(scene_id)
+            waiting = list(line)[1:] if line and line[0] is turn else []
+            ready = [other for other in waiting if other.instead is not None]
+        for other in ready:
+            other.waits()
 
     def hand_in(self, scene_id: str, turn: Turn, commit: Commit, cancelled: Commit) -> None:
         """Let the turn be ended by ``commit``; run what has its turn now."""

@@ -58,7 +58,7 @@ class Adding:
     def text_in_turn(self, scene_id: str, text: str, asking: Asking[Added]) -> None:
         """Add a sound described in words, after what was asked for before."""
         self._scenes.get(scene_id)
-        turn = self._jobs.adding.turn(scene_id, asking.caller.key)
+        turn = self._jobs.adding.turn(scene_id, asking.caller.key, asking.wait_for_turn)
         added = AddSources((text_source(text),))
         turn.ready(
             lambda: asking.end(lambda: self._add(scene_id, added, asking)), asking.fail_cancelled

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from engine.errors import as_wildtrack_error
-from engine.jobs.job import Caller, JobTitle
+from engine.jobs.job import Caller, JobTitle, Progress
 from engine.jobs.record_file import Argument
 from engine.scene.model import Scene, Source
 from osc_bridge.errors import Cancelled
@@ -36,6 +36,10 @@ class Asking(Generic[T]):
     def fail(self, error: BaseException) -> None:
         """Tell the caller that it failed (Cancelled: was cancelled)."""
         self.caller.failed(as_wildtrack_error(error))
+
+    def wait_for_turn(self) -> None:
+        """Tell the caller that it waits for what was asked for before."""
+        self.caller.report(Progress(1.0, 1, 1, "Waiting for additions that were sent before."))
 
     def fail_cancelled(self) -> None:
         """Tell the caller that it was cancelled before its turn."""

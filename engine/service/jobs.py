@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 
-from engine.jobs.job import Job, JobNews, Priority, Reporter
+from engine.jobs.job import Job, JobNews, Priority, Progress, Reporter
 from engine.jobs.queue import JobQueue
 from engine.notices import Notices
 from engine.order import AddingOrder
@@ -80,7 +80,11 @@ class Jobs:
     ) -> None:
         """Queue work that prepares a change of a scene; its commit keeps the order of asking."""
         caller = asking.caller
-        turn = self.adding.turn(scene_id, caller.key)
+        turn = self.adding.turn(scene_id, caller.key, asking.wait_for_turn)
+
+        def report(progress: Progress) -> None:
+            caller.report(progress)
+            turn.goes_on()
 
         def prepared(commit: Callable[[], T]) -> None:
             turn.ready(lambda: asking.end(commit), asking.fail_cancelled)
@@ -93,7 +97,7 @@ class Jobs:
             caller.key,
             Priority.PERCEIVE,
             prepare,
-            caller.report,
+            report,
             prepared,
             failed,
             asking.title,

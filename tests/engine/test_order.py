@@ -14,6 +14,10 @@ def said(words: list[str], word: str) -> Callable[[], None]:
     return lambda: words.append(word)
 
 
+def turn_of(adding: AddingOrder, scene: str, key: object, told: list[str] | None = None) -> Turn:
+    return adding.turn(scene, key, said(told if told is not None else [], f"{key} waits"))
+
+
 def ready(turn: Turn, words: list[str], word: str) -> None:
     turn.ready(said(words, word), said(words, f"not {word}"))
 
@@ -21,7 +25,7 @@ def ready(turn: Turn, words: list[str], word: str) -> None:
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)])
 def test_commits_keep_the_order_of_the_turns(order: tuple[int, ...]) -> None:
     adding, words = AddingOrder(), []
-    turns = [adding.turn("scene1", number) for number in range(3)]
+    turns = [turn_of(adding, "scene1", number) for number in range(3)]
     for number in order:
         assert adding.has_line("scene1")
         ready(turns[number], words, str(number))
@@ -31,8 +35,8 @@ def test_commits_keep_the_order_of_the_turns(order: tuple[int, ...]) -> None:
 
 def test_scenes_do_not_wait_for_each_other() -> None:
     adding, words = AddingOrder(), []
-    adding.turn("scene1", "slow")
-    ready(adding.turn("scene2", "fast"), words, "fast")
+    turn_of(adding, "scene1", "slow")
+    ready(turn_of(adding, "scene2", "fast"), words, "fast")
     assert words == ["fast"]
     assert adding.has_line("scene1")
     assert not adding.has_line("scene2")
@@ -40,7 +44,7 @@ def test_scenes_do_not_wait_for_each_other() -> None:
 
 def test_who_gives_up_lets_others_pass() -> None:
     adding, words = AddingOrder(), []
-    first, second = adding.turn("scene1", 1), adding.turn("scene1", 2)
+    first, second = turn_of(adding, "scene1", 1), turn_of(adding, "scene1", 2)
     ready(second, words, "second")
     assert words == []
     first.give_up()
@@ -49,7 +53,7 @@ def test_who_gives_up_lets_others_pass() -> None:
 
 def test_a_commit_that_waits_can_be_cancelled_once() -> None:
     adding, words = AddingOrder(), []
-    first, second = adding.turn("scene1", 1), adding.turn("scene1", 2)
+    first, second = turn_of(adding, "scene1", 1), turn_of(adding, "scene1", 2)
     assert not adding.cancel(2), "it is still at work elsewhere"
     ready(second, words, "second")
     assert adding.cancel(2)
@@ -65,17 +69,17 @@ def test_a_commit_may_take_the_next_turn() -> None:
     adding, words = AddingOrder(), []
 
     def again() -> None:
-        ready(adding.turn("scene1", 2), words, "second")
+        ready(turn_of(adding, "scene1", 2), words, "second")
         words.append("first")
 
-    adding.turn("scene1", 1).ready(again, said(words, "never"))
+    turn_of(adding, "scene1", 1).ready(again, said(words, "never"))
     assert words == ["first", "second"]
     assert not adding.has_line("scene1")
 
 
 def test_threads_commit_every_turn_once_and_in_order() -> None:
     adding, words = AddingOrder(), []
-    turns = [adding.turn("scene1", number) for number in range(200)]
+    turns = [turn_of(adding, "scene1", number) for number in range(200)]
 
     def work(share: int) -> None:
         for number in reversed(range(share, 200, 4)):
@@ -88,3 +92,18 @@ def test_threads_commit_every_turn_once_and_in_order() -> None:
         thread.join()
     assert words == [str(number) for number in range(200)]
     assert not adding.has_line("scene1")
+
+
+def test_the_first_in_line_lets_those_who_wait_tell_so() -> None:
+    adding, words = AddingOrder(), []
+    first, second, third = (turn_of(adding, "scene1", key, words) for key in (1, 2, 3))
+    third.ready(said([], ""), said([], ""))
+    first.goes_on()
+    second.goes_on()
+    assert words == ["3 waits"], "the second works itself, and is not the first"
+    first.give_up()
+    second.goes_on()
+    assert words == ["3 waits"] * 2
+    second.give_up()
+    third.goes_on()
+    assert words == ["3 waits"] * 2
