@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 from safetensors.numpy import load_file, save_file
 
-from engine.commands import bench, models
+from engine.commands import bench, engine, models
+from engine.config import EngineConfig, Flags
 from osc_bridge.errors import DeviceUnavailable, PackCorrupt, PackMissing
 
 FIXTURE = Path(__file__).parents[1] / "data" / "ssv2a" / "small"
@@ -80,3 +82,33 @@ def test_bench_render_measures_the_pack(
 def test_bench_says_when_a_device_is_not_here() -> None:
     result = CliRunner().invoke(bench, ["render", "--device", "tpu"])
     assert isinstance(result.exception, DeviceUnavailable)
+
+
+def test_the_engine_is_started_with_what_the_options_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[EngineConfig] = []
+    monkeypatch.setattr("engine.run.run_engine", lambda config, *_, **__: started.append(config))
+    token = tmp_path / "token"
+    token.write_text("correct-horse-battery")
+    token.chmod(0o600)
+    options = ["--session", str(tmp_path / "session"), "--port", "7771", "--tcp-port", "7772"]
+    options += ["--pack", "starter", "--device", "cpu", "--allow", str(tmp_path)]
+    options += ["--precision", "bf16", "--compile", "--memory-budget-gb", "2", "--stems-gb", "0.5"]
+    options += ["--bind", "192.0.2.7", "--token-file", str(token), "--mdns", "--no-oscquery"]
+    result = CliRunner().invoke(engine, [*options, "--http-port", "7773"])
+    assert result.exit_code == 0, result.output
+    (config,) = started
+    assert (config.udp_port, config.tcp_port, config.http_port) == (7771, 7772, 7773)
+    assert (config.options.precision, config.options.compiled) == ("bf16", True)
+    assert (config.memory_budget_bytes, config.stems_bytes) == (2_000_000_000, 500_000_000)
+    assert (config.bind, config.token) == ("192.0.2.7", "correct-horse-battery")
+    assert (config.mdns, config.oscquery, config.allow) == (True, False, (tmp_path,))
+
+
+def test_every_flag_is_an_option_of_the_command() -> None:
+    options = {parameter.name for parameter in engine.params}
+    assert {field.name for field in dataclasses.fields(Flags)} == options - {
+        "session",
+        "until_stdin_closes",
+    }
