@@ -7,6 +7,8 @@ removes them with `remove_parts`.
 
 from __future__ import annotations
 
+import errno
+import importlib
 import os
 import re
 import secrets
@@ -14,8 +16,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+fcntl: Any = importlib.import_module("fcntl") if sys.platform != "win32" else None
 PART_SUFFIX = ".part"
+_NOT_HERE = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS)
+"""What a file system answers that has no such call."""
 _PART_NAME = re.compile(r"\.[0-9a-f]{16}\.part(\.[^./\\]+)?")
 
 
@@ -98,7 +104,25 @@ def remove_parts(folder: Path) -> list[Path]:
 
 def _sync_file(path: Path) -> None:
     with path.open("rb+") as file:
-        os.fsync(file.fileno())
+        sync_handle(file.fileno())
+
+
+def sync_handle(handle: int) -> None:
+    """Wait until what was written to an open file is on the disk itself.
+
+    The fsync of macOS ends when the drive has the data in its cache, which a power cut empties;
+    F_FULLFSYNC empties it into the disk, where the file system knows it (shares do not).
+    """
+    full_sync = getattr(fcntl, "F_FULLFSYNC", None)
+    if full_sync is not None:
+        try:
+            fcntl.fcntl(handle, full_sync)
+        except OSError as error:
+            if error.errno not in _NOT_HERE:
+                raise
+        else:
+            return
+    os.fsync(handle)
 
 
 def _publish(part: Path, path: Path, *, overwrite: bool) -> None:
@@ -137,11 +161,17 @@ def _withdraw(path: Path, ours: os.stat_result) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a new name in ``folder`` durable; Windows has no such call and needs none."""
+    """Make a new name in ``folder`` durable; Windows has no such call and needs none.
+
+    Nor have some shares: a file there is as durable as the server makes it.
+    """
     if sys.platform == "win32":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        sync_handle(handle)
+    except OSError as error:
+        if error.errno not in _NOT_HERE:
+            raise
     finally:
         os.close(handle)

@@ -20,7 +20,7 @@ from engine.scene.history import Timeline
 from engine.scene.replay import Opened, replay
 from engine.scene.snapshot import timeline_to_json
 from osc_bridge.errors import SessionNotWritable
-from presets.files import sync_folder, write_whole
+from presets.files import sync_folder, sync_handle, write_whole
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,10 @@ class Journal:
 
     def release(self) -> None:
         """Close the file; the next `append` opens it again."""
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            with suppress(OSError):  # whatever was acknowledged was flushed before
+                os.close(handle)
 
     def _extend(self, data: bytes) -> None:
         handle = self._writable()
@@ -164,7 +165,7 @@ class Journal:
             self._has_remains = False
         try:
             _write_all(handle, data)
-            os.fsync(handle)
+            sync_handle(handle)
         except BaseException:
             self._cut()
             raise

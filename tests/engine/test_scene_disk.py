@@ -631,3 +631,21 @@ def test_a_session_of_a_later_release_says_to_update(tmp_path: Path, book: Scene
     snapshot.write_text(snapshot.read_text().replace('"format":2', '"format":3'))
     with pytest.raises(BadSession, match=r"scene1\.json .* format 3.* update wildtrack"):
         SceneBook(tmp_path).get("scene1")
+
+
+def test_a_file_that_fails_to_close_is_not_written_by_its_old_number(
+    book: SceneBook, tmp_path: Path, journals: list[Journal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.change("scene1", gain(-1))
+    real = os.close
+
+    def close(handle: int) -> None:
+        real(handle)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.scene.journal.os.close", close)
+        journals[0].release()
+    assert not journals[0].is_open
+    book.change("scene1", gain(-2))
+    assert SceneBook(tmp_path).get("scene1") == book.get("scene1")

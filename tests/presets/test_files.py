@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from pathlib import Path
 
@@ -106,3 +108,56 @@ def test_the_part_keeps_the_suffix_and_the_folder(tmp_path: Path) -> None:
 def test_a_missing_folder_is_an_oserror(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         write_whole(tmp_path / "none" / "x", b"")
+
+
+class MacOS:
+    """A system with F_FULLFSYNC, whose answer is an error number, or 0."""
+
+    F_FULLFSYNC = 51
+
+    def __init__(self, answer: int) -> None:
+        self.answer = answer
+        self.asked: list[int] = []
+
+    def fcntl(self, _handle: int, command: int) -> int:
+        self.asked.append(command)
+        if self.answer:
+            raise OSError(self.answer, os.strerror(self.answer))
+        return 0
+
+
+@pytest.mark.parametrize(("answer", "is_flushed_so"), [(0, True), (errno.ENOTSUP, False)])
+def test_macos_is_asked_to_empty_the_cache_of_the_drive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: int, is_flushed_so: bool
+) -> None:
+    system = MacOS(answer)
+    flushed: list[int] = []
+    monkeypatch.setattr(files, "fcntl", system)
+    monkeypatch.setattr("os.fsync", flushed.append)
+    write_whole(tmp_path / "a.json", b"one")
+    assert system.asked == [51, 51], "the file, then its folder"
+    assert len(flushed) == (0 if is_flushed_so else 2)
+
+
+def test_a_disk_that_macos_cannot_flush_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "fcntl", MacOS(errno.EIO))
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        write_whole(tmp_path / "a.json", b"one")
+    assert names(tmp_path) == []
+
+
+def test_a_share_that_cannot_flush_folders_takes_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        real(handle)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    write_whole(tmp_path / "a.json", b"one", overwrite=False)
+    assert names(tmp_path) == ["a.json"]
