@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from engine.errors import as_wildtrack_error
@@ -80,8 +81,7 @@ class SceneBook:
     def new(self, name: str, start_sample: int, duration_samples: int, seed: int) -> Scene:
         """Begin a scene and write it down; OutOfRange or BadText leave nothing behind."""
         with self._lock, _mapped():
-            used = [_number(scene_id) for scene_id in self.ids()]
-            scene_id = f"scene{max(used, default=0) + 1}"
+            scene_id = self._free_id()
             edit = edits.NewScene(scene_id, name, start_sample, duration_samples, seed)
             timeline = history.begin(edit)
             journal = Journal(self._folder, scene_id)
@@ -139,6 +139,17 @@ class SceneBook:
             for entry in self._open.values():
                 commit.finish(entry)
             self._open.clear()
+
+    def _free_id(self) -> str:
+        """Return the next id; the lowest that is free when a foreign scene has the last one.
+
+        A scene that is open is there, also when somebody took its files away.
+        """
+        used = {_number(scene_id) for scene_id in (*self.ids(), *self._open)}
+        following = f"scene{max(used, default=0) + 1}"
+        if codec.is_scene_id(following):
+            return following
+        return f"scene{next(free for free in count(1) if free not in used)}"
 
     def _draft(self, drafts: dict[str, Draft], scene_id: str) -> Draft:
         draft = drafts.get(scene_id)

@@ -649,3 +649,18 @@ def test_a_file_that_fails_to_close_is_not_written_by_its_old_number(
     assert not journals[0].is_open
     book.change("scene1", gain(-2))
     assert SceneBook(tmp_path).get("scene1") == book.get("scene1")
+
+
+def test_a_scene_whose_files_are_gone_keeps_its_id(book: SceneBook, tmp_path: Path) -> None:
+    before = book.get("scene2")
+    (tmp_path / "scene2.journal").unlink()
+    assert book.new("Yard", 0, 96_000, 7).id == "scene3"
+    with pytest.raises(SessionNotWritable):
+        book.change("scene2", gain(-1))
+    assert book.change("scene2", gain(-1)).revision == before.revision + 1
+
+
+def test_ids_of_scenes_never_run_out(book: SceneBook, tmp_path: Path) -> None:
+    (tmp_path / "scene999999.journal").write_text("foreign")
+    assert book.new("Yard", 0, 96_000, 7).id == "scene3"
+    assert SceneBook(tmp_path).get("scene3").name == "Yard"
