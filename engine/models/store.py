@@ -26,6 +26,7 @@ from engine.models.rows import pack_rows, warm_row
 from engine.models.shelf import PackKey, Shelf, WarmPack
 from engine.models.whereabouts import find_allowed_pack
 from engine.steps import StepCallback, no_steps
+from engine.threads import sleep_while_waiting
 from osc_bridge.errors import Cancelled, EngineUnreachable, OutOfMemory, PackInUse
 
 if TYPE_CHECKING:
@@ -250,6 +251,7 @@ class ModelStore:
 
     def _from_files(self, key: PackKey, on_step: StepCallback) -> tuple[LoadedPack, LoadTimes]:
         begin_s = time.perf_counter()
+        sleep_while_waiting()
         from engine.models.loading import load_pack  # noqa: PLC0415
         from engine.models.warming import warm_up  # noqa: PLC0415
 
