@@ -69,7 +69,8 @@ Audio and pictures never travel: messages name files by their absolute path.
   has no room for them.
 - What the engine receives may have {FRAME_MAX} bytes and {ARGUMENTS_MAX} arguments.
 - TCP uses SLIP framing (OSC 1.1, RFC 1055, END on both sides). A client that begins with an int32
-  size (OSC 1.0, as liblo does) is understood and answered in kind.
+  size (OSC 1.0, as liblo does) is understood and answered in kind. A connection that begins with
+  anything but END, `/`, `#` or 0 is closed: it is no OSC.
 - A bundle's messages are carried out in order, each answered by itself; bundles may nest
   {BUNDLE_DEPTH_MAX} deep and hold {BUNDLE_MESSAGES_MAX} messages. Time tags delay nothing: a bundle
   due within {EARLY_MAX_S:g} s is carried out at once, a later one is refused with `OutOfRange`.

@@ -1,6 +1,7 @@
 """Where a packet ends in a TCP stream: SLIP (OSC 1.1), or size-prefixed (OSC 1.0) if a client is.
 
 The first byte of a stream tells: SLIP begins with END or an OSC packet, a size below 16 MB with 0.
+Anything else is no OSC: a web page can make a browser send an HTTP request whose body holds frames.
 SLIP is python-osc's in effect (a test holds them equal), not in code: its checks by regular
 expression take 2 us a packet, ours 0.2 us.
 """
@@ -16,6 +17,7 @@ _END: Final = b"\xc0"
 _ESC: Final = b"\xdb"
 _ESC_END: Final = b"\xdb\xdc"
 _ESC_ESC: Final = b"\xdb\xdd"
+_SLIP_BEGINNINGS: Final = b"\xc0/#"
 _SLIP_MAX = 2 * FRAME_MAX
 """Bytes of an escaped frame: each byte may become two."""
 
@@ -106,9 +108,11 @@ class SizedFraming:
         return len(packet).to_bytes(4, "big") + packet
 
 
-def framing_of(first_byte: int) -> Framing:
-    """The framing of a stream that begins with ``first_byte``."""
-    return SizedFraming() if first_byte == 0 else SlipFraming()
+def framing_of(first_byte: int) -> Framing | None:
+    """The framing of a stream that begins with ``first_byte``; None where it is no OSC."""
+    if first_byte == 0:
+        return SizedFraming()
+    return SlipFraming() if first_byte in _SLIP_BEGINNINGS else None
 
 
 def too_large(size: str) -> MalformedMessage:

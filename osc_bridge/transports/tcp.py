@@ -29,6 +29,8 @@ _OUTBOX_MAX_BYTES = 4 << 20
 """A client that leaves this much unread is disconnected."""
 _CONNECTIONS_MAX = 256
 """Further clients are disconnected at once, so that descriptors remain for the work."""
+_TURN = 128
+"""Packets of one client that are delivered before others of its listener get their turn."""
 _CLOSE_S = 1.0
 """How long closing waits for the last answers to leave."""
 _STUCK_S = 5.0
@@ -203,11 +205,11 @@ class TcpListener:
             return
         except OSError:
             data = b""
-        if not data:
+        if data and peer.framing is None:
+            peer.framing = framing_of(data[0])
+        if not data or peer.framing is None:
             self._drop(peer)
             return
-        if peer.framing is None:
-            peer.framing = framing_of(data[0])
         peer.backlog.extend(peer.framing.feed(data))
 
     def _attend(self, peer: TcpPeer) -> None:
@@ -228,11 +230,13 @@ class TcpListener:
         self._loop.change(
             peer.sock, (READ if is_read else 0) | (WRITE if peer.waiting_bytes else 0)
         )
-        if peer.backlog and peer.is_taken:  # the answers went out meanwhile
+        if peer.backlog and peer.is_taken:  # its turn was over, or its answers went out meanwhile
             self._wake_for(peer)
 
     def _deliver(self, peer: TcpPeer) -> None:
-        while peer.backlog and peer.is_taken:
+        for _ in range(_TURN):
+            if not (peer.backlog and peer.is_taken):
+                return
             frame = peer.backlog.popleft()
             if isinstance(frame, MalformedMessage):
                 self._sink.refused(peer, frame)

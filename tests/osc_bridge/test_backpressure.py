@@ -86,3 +86,39 @@ class Echo:
     def refused(self, peer: Any, error: Any) -> None: ...
 
     def gone(self, peer: Any) -> None: ...
+
+
+def test_a_client_that_sends_much_at_once_leaves_others_their_turn() -> None:
+    listener, sink = TcpListener(), Turns()
+    listener.start(sink)
+    address = ("127.0.0.1", listener.port)
+    with (
+        socket.create_connection(address, WAIT_S) as hasty,
+        socket.create_connection(address, WAIT_S) as other,
+    ):
+        sink.other = other
+        hasty.sendall(b"".join(map(SlipFraming().frame, [b"/a"] * 10_000)))
+        assert sink.heard.wait(WAIT_S)
+        assert sink.before < 10_000
+    listener.close()
+
+
+class Turns:
+    """A sink whose first packet lets the other client speak; counts what comes before that."""
+
+    def __init__(self) -> None:
+        self.other: Any = None
+        self.before = 0
+        self.heard = threading.Event()
+
+    def received(self, peer: Any, packet: bytes) -> None:
+        if packet == b"/b":
+            self.heard.set()
+        elif not self.heard.is_set():
+            self.before += 1
+            if self.before == 1:
+                self.other.sendall(SlipFraming().frame(b"/b"))
+
+    def refused(self, peer: Any, error: Any) -> None: ...
+
+    def gone(self, peer: Any) -> None: ...

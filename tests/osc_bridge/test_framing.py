@@ -39,6 +39,11 @@ def test_the_first_byte_tells_the_framing(first: int, kind: type[Framing]) -> No
     assert isinstance(framing_of(first), kind)
 
 
+@pytest.mark.parametrize("first", b"GPOH\x16\xdb\xff")
+def test_what_is_no_osc_has_no_framing(first: int) -> None:
+    assert framing_of(first) is None
+
+
 @pytest.mark.parametrize("make", [SlipFraming, SizedFraming])
 def test_a_frame_too_large_is_refused_and_the_next_is_read(make: type[Framing]) -> None:
     stream = make().frame(b"a" * (2 * FRAME_MAX + 1)) + make().frame(b"next")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import threading
@@ -91,6 +92,20 @@ def test_a_tcp_frame_too_large_is_answered_and_the_connection_goes_on(fake_engin
         assert isinstance(refused, Fail)
         assert refused.name == "MalformedMessage"
         assert isinstance(done, Done)
+
+
+def test_what_a_web_page_makes_a_browser_send_is_not_read(fake_engine: Any) -> None:
+    listener = TcpListener()
+    body = SlipFraming().frame(encode_request(7, AddText("a", "rain")))
+    head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
+    with (
+        OscServer(fake_engine, [listener]),
+        socket.create_connection(("127.0.0.1", listener.port), WAIT_S) as sock,
+    ):
+        sock.sendall(head.encode() + body)
+        with contextlib.suppress(ConnectionResetError):
+            assert sock.recv(2000) == b""
+    assert fake_engine.seen == []
 
 
 def test_a_client_that_vanishes_harms_nobody(fake_engine: Any) -> None:
