@@ -65,5 +65,5 @@ $(STAMP): pyproject.toml constraints.txt
 	  $(INSTALL) --no-deps 'torch==$(TORCH_VERSION)+cpu' 2>/dev/null \
 	  || $(INSTALL) --no-deps --retries 1 --timeout 15 --index-url $(TORCH_INDEX) 'torch==$(TORCH_VERSION)+cpu' \
 	  || echo "no CPU build of torch there: taking the one that the package index offers"; fi
-	$(INSTALL) --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) --constraint constraints.txt --editable '.[dev,train]'
 	@touch $@

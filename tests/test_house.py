@@ -72,7 +72,8 @@ def test_change_log_has_this_version() -> None:
 
 def test_constraints_pin_every_direct_requirement() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["dev"], *extras["train"]]
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     pinned = {_normal(line.split("==")[0]) for line in lines if "==" in line}
     assert {_normal(re.split(r"[<>=~! ;]", line)[0]) for line in wanted} <= pinned
