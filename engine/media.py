@@ -10,7 +10,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,7 +93,7 @@ class MediaStore:
                 yield name
             except BaseException:
                 if is_new:
-                    target.unlink(missing_ok=True)
+                    _remove(target)
                 raise
 
     @contextmanager
@@ -138,7 +138,7 @@ class MediaStore:
             yield [self._kept(stem_bytes(wave), made) for wave in waves]
         except BaseException:
             for path in made:
-                path.unlink(missing_ok=True)
+                _remove(path)
             raise
 
     def _kept(self, data: bytes, made: list[Path]) -> str:
@@ -210,6 +210,12 @@ def _copy(path: Path, target: Path, digest: str) -> None:
         shutil.copyfile(path, part)
         if _digest(part)[0] != digest:
             raise FileMissing(f"{path.name} changed while it was copied; add it again.")
+
+
+def _remove(path: Path) -> None:
+    """Remove a file that nothing refers to; what failed first is what the caller must know."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _holds(target: Path, digest: str) -> bool:

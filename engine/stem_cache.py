@@ -13,7 +13,7 @@ import logging
 import os
 import stat
 from collections.abc import Callable, Iterator, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,7 +75,8 @@ def none_kept() -> Set[str]:
 class StemCache:
     """The stem files of a session. A whole file that is there is never written again.
 
-    ``kept`` returns the files, relative to the session, that takes refer to.
+    ``kept`` returns the files, relative to the session, that takes refer to; while it raises
+    OSError, none is removed.
     """
 
     def __init__(
@@ -119,8 +120,9 @@ class StemCache:
                 yield {stem.key: self._keep(stem, new) for stem in stems}
             except BaseException:
                 for key in new:
-                    self._shelf.path(key).unlink(missing_ok=True)
-                    self._shelf.forget(key)
+                    with suppress(OSError):  # what failed first is what the caller must know
+                        self._shelf.path(key).unlink(missing_ok=True)
+                        self._shelf.forget(key)
                 raise
             self._make_room()
 
@@ -138,12 +140,19 @@ class StemCache:
     def _set_aside(self, key: str, error: BadAudio) -> None:
         """Remove a damaged stem, unless a take refers to it: then it is only written over."""
         path = self._shelf.path(key)
-        if f"{_FOLDER}/{path.name}" in self._kept():
+        if self._is_kept(f"{_FOLDER}/{path.name}"):
             _log.warning("%s A take refers to it: it is rendered again.", error)
             return
         _log.warning("%s It is removed and rendered again.", error)
         path.unlink(missing_ok=True)
         self._shelf.forget(key)
+
+    def _is_kept(self, file: str) -> bool:
+        """Whether a take refers to the file, or might: where takes cannot be read."""
+        try:
+            return file in self._kept()
+        except OSError:
+            return True
 
     def _make_room(self) -> None:
         """Keep to the limit; a take that has just been made does not fail for it."""

@@ -111,9 +111,10 @@ class StemShelf:
             with os.scandir(self._folder) as entries:
                 for entry in entries:
                     match = _STEM.fullmatch(entry.name)
-                    if match and entry.is_file(follow_symlinks=False):
-                        now = entry.stat(follow_symlinks=False)
-                        yield now.st_atime_ns, match[1], now.st_size
+                    with contextlib.suppress(FileNotFoundError):  # somebody removes it just now
+                        if match and entry.is_file(follow_symlinks=False):
+                            now = entry.stat(follow_symlinks=False)
+                            yield now.st_atime_ns, match[1], now.st_size
         except FileNotFoundError:
             return
 

@@ -27,8 +27,8 @@ SETTLED_NS = 50_000_000
 TAKE_FILE, LABEL_FILE = "take.json", "label.json"
 
 _CREATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|[+-][0-9:]{4,5})")
-_STEM = re.compile(r"stems/[0-9a-f]{64}\.wav")
-_UNUSABLE = (OSError, ValueError, LookupError, TypeError, RecursionError, WildtrackError)
+_STEM = re.compile(rb"stems/[0-9a-f]{64}\.wav")
+_UNUSABLE = (ValueError, LookupError, TypeError, RecursionError, WildtrackError)
 
 _log = logging.getLogger(__name__)
 
@@ -48,27 +48,38 @@ class Label:
 
 @dataclass(frozen=True)
 class TakeFiles:
-    """What a list, and the stem cache, want to know of a take.
-
-    ``stems`` are files of the session relative to its folder.
-    """
+    """What a list wants to know of a take."""
 
     scene: str
     created: str
     duration_samples: int
-    stems: frozenset[str]
     label: Label
 
 
+@dataclass(frozen=True)
+class TakeRead:
+    """What a take's folder holds: ``files`` is None for what is no take of ours.
+
+    ``stems`` are the files of the session, relative to its folder, that ``take.json`` names; they
+    are known also of a take that cannot be used, such as one of a later wildtrack.
+    """
+
+    files: TakeFiles | None
+    stems: frozenset[str] = frozenset()
+
+
 def state_of(folder: str) -> State | None:
-    """Return the state of a take's folder and files; None when it has no ``take.json``."""
+    """Return the state of a take's folder and files; None when it has no ``take.json``.
+
+    OSError, when nobody can tell, passes to the caller.
+    """
     try:
         needed = _state(folder), _state(f"{folder}/{TAKE_FILE}")
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         return *needed, _state(f"{folder}/{LABEL_FILE}")
-    except OSError:
+    except FileNotFoundError:
         return needed
 
 
@@ -85,28 +96,31 @@ def settled_state(folder: Path) -> FileState | None:
     return state if time.time_ns() - state[2] > SETTLED_NS else None
 
 
-def read_take_files(folder: Path) -> TakeFiles | None:
-    """Return what a take's folder holds; None, and a line in the log, when it is no take."""
+def read_take_files(folder: Path) -> TakeRead:
+    """Return what a take's folder holds; what is no take is said in the log.
+
+    OSError passes to the caller: a disk that fails for a moment says nothing of the take.
+    """
     if folder.is_symlink():
         _log.warning("The take %s is left out: its folder is a link.", folder.name)
-        return None
+        return TakeRead(None)
+    stems: frozenset[str] = frozenset()
     try:
-        return _checked(read_document(folder), folder)
+        text = read_plain(folder / TAKE_FILE, MAX_TAKE_BYTES)
+        stems = frozenset(name.decode() for name in _STEM.findall(text))
+        return TakeRead(_checked(_document(text), folder), stems)
     except FileNotFoundError:
-        return None
+        return TakeRead(None)
     except _UNUSABLE as error:
         _log.warning(
             "The take %s is left out: its take.json cannot be used (%s).", folder.name, error
         )
-        return None
+        return TakeRead(None, stems)
 
 
 def read_document(folder: Path) -> dict[str, Any]:
     """Return ``take.json``; OSError, ValueError, TypeError, RecursionError or BadSession else."""
-    document = json.loads(read_plain(folder / TAKE_FILE, MAX_TAKE_BYTES).decode())
-    if not isinstance(document, dict):
-        raise TypeError("take.json is not a JSON object")
-    return document
+    return _document(read_plain(folder / TAKE_FILE, MAX_TAKE_BYTES))
 
 
 def write_label(folder: Path, label: Label) -> None:
@@ -120,6 +134,13 @@ def _state(path: Path | str) -> FileState:
     return now.st_ino, now.st_size, now.st_mtime_ns
 
 
+def _document(text: bytes) -> dict[str, Any]:
+    document = json.loads(text.decode())
+    if not isinstance(document, dict):
+        raise TypeError("take.json is not a JSON object")
+    return document
+
+
 def _checked(document: dict[str, Any], folder: Path) -> TakeFiles:
     scene, created = document["scene"]["id"], document["created"]
     duration_samples = document["duration_samples"]
@@ -131,14 +152,7 @@ def _checked(document: dict[str, Any], folder: Path) -> TakeFiles:
         raise TypeError("duration_samples is not a whole number")
     if not MIN_DURATION_SAMPLES <= duration_samples <= MAX_DURATION_SAMPLES:
         raise ValueError("duration_samples is out of range")
-    return TakeFiles(scene, created, duration_samples, _stems(document), _label(folder))
-
-
-def _stems(document: dict[str, Any]) -> frozenset[str]:
-    sources = document.get("sources", [])
-    parts = [document.get("mix"), *(sources if isinstance(sources, list) else [])]
-    files = [part.get("file") for part in parts if isinstance(part, dict)]
-    return frozenset(file for file in files if isinstance(file, str) and _STEM.fullmatch(file))
+    return TakeFiles(scene, created, duration_samples, _label(folder))
 
 
 def _label(folder: Path) -> Label:

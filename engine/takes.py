@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import threading
@@ -25,6 +26,7 @@ from engine.take_files import (
     FileState,
     State,
     TakeFiles,
+    TakeRead,
     read_document,
     read_take_files,
     settled_state,
@@ -42,6 +44,9 @@ FRESH_S = 1.0
 _LAST_FILE = "last-take"
 _LAST_TAKE = 999_999_999
 _TAKE_ID = re.compile(r"t([0-9]{4}|[1-9][0-9]{4,8})")
+_NO_TAKE = TakeRead(None)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,20 +65,24 @@ class TakeRow:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A take's folder as it was when it was read; ``files`` is None for what is no take."""
+    """A take's folder as it was when it was read."""
 
     state: State
-    files: TakeFiles | None
+    read: TakeRead
 
 
 @dataclass(frozen=True)
 class _Listing:
-    """The takes of a folder as they were at a time (s, monotonic), by the folder's state then."""
+    """The takes of a folder as they were at a time (s, monotonic), by the folder's state then.
+
+    ``failure`` is why a take could not be read: the lists lack it.
+    """
 
     state: FileState | None
     looked_s: float
     rows: tuple[TakeRow, ...]
     stems: frozenset[str]
+    failure: OSError | None
 
 
 class TakeStore:
@@ -150,9 +159,16 @@ class TakeStore:
         return differences(*documents)
 
     def stems_in_use(self) -> frozenset[str]:
-        """Return the files, relative to the session, that a take needs, also one in the trash."""
+        """Return the files, relative to the session, that a take needs, also one in the trash.
+
+        OSError when a take cannot be read: nobody knows then what it needs.
+        """
         with self._lock:
-            return self._listing(TAKES).stems | self._listing(TRASH).stems
+            listings = [self._listing(place) for place in (TAKES, TRASH)]
+        for listing in listings:
+            if listing.failure is not None:
+                raise listing.failure
+        return frozenset().union(*(listing.stems for listing in listings))
 
     def _relabel(self, take: str, **said: Any) -> TakeRow:
         with self._changing():
@@ -183,13 +199,13 @@ class TakeStore:
     def _find(self, take: str) -> tuple[str, TakeFiles]:
         """Return where the take lies and what it holds, or raise UnknownTake."""
         for place in (TAKES, TRASH):
-            files = self._look_at(take, place)
+            files = self._look_at(take, place).files
             if files is not None:
                 return place, files
         raise self._unknown(take, "", self.rows())
 
     def _require(self, take: str, place: str) -> TakeFiles:
-        files = self._look_at(take, place)
+        files = self._look_at(take, place).files
         if files is None:
             where = " in the trash" if place == TRASH else ""
             raise self._unknown(take, where, self.rows(trash=place == TRASH))
@@ -214,34 +230,42 @@ class TakeStore:
         state, known = settled_state(self._session / place), self._listings.get(place)
         age_s = time.monotonic() - (known.looked_s if known else 0.0)
         if known is None or known.state != state or age_s > FRESH_S:
-            found = self._look_through(place)
-            rows = tuple(self._row(take, files, place) for take, files in found)
-            stems = frozenset(stem for _, files in found for stem in files.stems)
-            known = _Listing(state, time.monotonic(), rows, stems)
+            known = self._look_through(place, state)
             if state is not None:
                 self._listings[place] = known
         return known
 
-    def _look_through(self, place: str) -> list[tuple[str, TakeFiles]]:
+    def _look_through(self, place: str, state: FileState | None) -> _Listing:
         """Return the takes of a folder, the lowest number first; forget those that are gone."""
         names = [f"t{number:04d}" for number in self._numbers(place)]
-        seen = self._seen[place]
-        for gone in seen.keys() - set(names):
-            del seen[gone]
-        found = ((name, self._look_at(name, place)) for name in names)
-        return [(name, files) for name, files in found if files is not None]
+        for gone in self._seen[place].keys() - set(names):
+            del self._seen[place][gone]
+        rows: list[TakeRow] = []
+        stems: set[str] = set()
+        failure = None
+        for name in names:
+            try:
+                read = self._look_at(name, place)
+            except OSError as error:
+                _log.warning("The take %s cannot be read now: %s", name, error)
+                failure = error
+                continue
+            stems |= read.stems
+            if read.files is not None:
+                rows.append(self._row(name, read.files, place))
+        return _Listing(state, time.monotonic(), tuple(rows), frozenset(stems), failure)
 
-    def _look_at(self, take: str, place: str) -> TakeFiles | None:
+    def _look_at(self, take: str, place: str) -> TakeRead:
         """Return what a take's folder holds, read again when its files are other ones."""
         if _TAKE_ID.fullmatch(take) is None:
-            return None
+            return _NO_TAKE
         seen = self._seen[place]
         state = state_of(f"{self._session}/{place}/{take}")
         if state is None:
-            return None
+            return _NO_TAKE
         if take not in seen or seen[take].state != state:
             seen[take] = _Seen(state, read_take_files(self._folder(take, place)))
-        return seen[take].files
+        return seen[take].read
 
     def _numbers(self, place: str) -> list[int]:
         try:

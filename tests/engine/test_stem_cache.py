@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -270,3 +271,49 @@ def test_an_empty_or_missing_folder_is_no_error(tmp_path: Path) -> None:
     cache = StemCache(tmp_path, STEM_BYTES)
     assert cache.bytes == 0
     assert cache.find(A.key) is None
+
+
+def test_a_damaged_stem_is_rendered_again_while_takes_cannot_be_read(session: Session) -> None:
+    def unreadable() -> set[str]:
+        raise OSError(13, "Permission denied")
+
+    session.keep(A)
+    cut_short(session.path(A))
+    session.cache = StemCache(session.folder, STEM_BYTES, unreadable)
+    assert session.cache.find(A.key) is None
+    assert session.there() == {A.file}
+
+
+def test_a_stem_that_somebody_removes_while_they_are_counted_hides_no_other(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.keep(A, B, C)
+    real = os.scandir
+
+    class Entry:
+        def __init__(self, entry: os.DirEntry[str]) -> None:
+            self.name = entry.name
+            self.is_file = entry.is_file
+            self.stat = entry.stat if entry.name != Path(A.file).name else self.gone
+
+        def gone(self, *, follow_symlinks: bool) -> None:
+            raise FileNotFoundError(self.name)
+
+    @contextmanager
+    def scandir(folder: Path) -> Iterator[Iterator[Entry]]:
+        with real(folder) as entries:
+            yield iter([Entry(entry) for entry in sorted(entries, key=lambda e: e.name)])
+
+    monkeypatch.setattr("engine.stem_shelf.os.scandir", scandir)
+    assert session.opened().bytes == 2 * STEM_BYTES
+
+
+def test_the_first_failure_is_told_when_nothing_can_be_removed_either(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with pytest.raises(OSError, match="No space"), session.cache.keeping([A, B]):
+        monkeypatch.setattr(Path, "unlink", read_only)
+        raise OSError(28, "No space left on device")

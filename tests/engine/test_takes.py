@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from engine import take_files
+from engine.paths import read_plain
 from engine.take_compare import VALUE_CHARACTERS, WHAT_CHARACTERS, Difference, differences
 from engine.take_files import MAX_TAKE_BYTES
 from engine.takes import TakeRow, TakeStore
@@ -141,13 +142,13 @@ def test_a_list_reads_only_what_is_new(
         (folder / "take.json").write_text(json.dumps(DOCUMENT))
     assert len(ids(takes)) == 300
     read: list[str] = []
-    reading = take_files.read_document
+    reading = take_files.read_take_files
 
-    def counted(folder: Path) -> dict[str, Any]:
+    def counted(folder: Path) -> take_files.TakeRead:
         read.append(folder.name)
         return reading(folder)
 
-    monkeypatch.setattr(take_files, "read_document", counted)
+    monkeypatch.setattr("engine.takes.read_take_files", counted)
     assert len(ids(takes)) == 300
     assert read == []
     takes.rename("t0007", "Wetter")
@@ -352,6 +353,43 @@ def test_foreign_files_are_in_nobodys_use(takes: TakeStore, parts: dict[str, Any
     takes.add({**DOCUMENT, **parts})
     assert takes.stems_in_use() == set()
     assert ids(takes) == ["t0001"]
+
+
+def test_stems_of_a_take_that_cannot_be_used_are_in_use(takes: TakeStore, tmp_path: Path) -> None:
+    later = {"format": 9, "sources": [{"stem": stem_file("a")}], "mix": stem_file("b")}
+    (tmp_path / "takes/t0001").mkdir()
+    (tmp_path / "takes/t0001/take.json").write_text(json.dumps(later))
+    (tmp_path / "takes/t0002").mkdir()
+    (tmp_path / "takes/t0002/take.json").write_text(json.dumps(stem_file("c"))[:-1])
+    assert takes.stems_in_use() == {stem_file(digit) for digit in "abc"}
+    assert ids(takes) == []
+
+
+@pytest.mark.parametrize("name", ["take.json", "label.json"])
+def test_a_disk_that_fails_for_a_moment_takes_nothing_away(
+    takes: TakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    takes.add({**DOCUMENT, "mix": {"file": stem_file("a")}})
+    takes.add(DOCUMENT)
+    takes.rename("t0001", "Rain")
+    again, real = TakeStore(tmp_path), read_plain
+
+    def failing(path: Path, limit_bytes: int) -> bytes:
+        if path == tmp_path / "takes/t0001" / name:
+            raise OSError(24, "Too many open files")
+        return real(path, limit_bytes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.take_files.read_plain", failing)
+        assert ids(again) == ["t0002"]
+        with pytest.raises(OSError, match="Too many"):
+            again.stems_in_use()
+        with pytest.raises(OSError, match="Too many"):
+            again.star("t0001", True)
+    monkeypatch.setattr("engine.takes.FRESH_S", 0.0)
+    assert again.stems_in_use() == {stem_file("a")}
+    assert again.star("t0001", True).name == "Rain"
+    assert ids(again) == ["t0001", "t0002"]
 
 
 FULL: dict[str, Any] = {
