@@ -161,6 +161,16 @@ PLAIN_EVENTS: dict[str, type[Fail | CancelledReply | Progress]] = {
 }
 
 
+_ANSWERS = frozenset({Done.address, *PLAIN_EVENTS, *NOTICES_BY_ADDRESS})
+_REFUSALS = ("/fail", "/error")
+"""What other OSC servers (scsynth, NSM) end the address of a refusal in."""
+
+
+def is_answer(address: str) -> bool:
+    """Whether the message answers or tells: another answer to it could go to and fro for ever."""
+    return address in _ANSWERS or address.endswith(_REFUSALS)
+
+
 def result_class(request_address: str) -> type[Result] | None:
     """The class of result that a request address ends in."""
     request = BY_ADDRESS.get(request_address)

@@ -48,6 +48,8 @@ Audio and pictures never travel: messages name files by their absolute path.
   is not carried out again: it gets the first answer (the last {ANSWERS_MAX} answers of a client are
   kept; `/hello` forgets them). Repeated with another address, it fails with `BadArguments`. Over
   UDP, repeat a request that got no answer.
+- Nothing answers a message whose address is one of those that the engine itself sends, or ends in
+  `/fail` or `/error`: two programs would else answer each other for ever.
 - An id of 0 and an empty address in a `{ROOT}/fail` mean that the request could not be read so far.
 - An answered change is on disk. Changes of a scene that arrive together are written together, each
   answered by itself; `{ROOT}/sync` ends when all that this client asked before has ended.
@@ -108,6 +110,7 @@ Audio and pictures never travel: messages name files by their absolute path.
   `{ROOT}/hello` with the same session. With mDNS switched on the engine is also found as
   `_osc._udp` and `_osc._tcp`, and its OSCQuery tree as `_oscjson._tcp`.
 - On loopback nobody needs a password. An engine that was started for another interface refuses
-  every request from there with `NotAuthorised` until a `{ROOT}/hello` of the same client carried
-  its **token**. The token travels as it is: use it in networks that you trust, or over ssh.
+  every request from there with `NotAuthorised` (of a bundle only the first) until a
+  `{ROOT}/hello` of the same client carried its **token**. The token travels as it is: use it in
+  networks that you trust, or over ssh.
 """

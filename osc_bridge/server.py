@@ -21,7 +21,7 @@ from osc_bridge.errors import (
     NotAuthorised,
     WildtrackError,
 )
-from osc_bridge.events import Fail
+from osc_bridge.events import Fail, is_answer
 from osc_bridge.fields import Value
 from osc_bridge.gate import Gate
 from osc_bridge.hub import Hub
@@ -139,7 +139,11 @@ class OscServer:
     # What listeners call, on their threads
 
     def received(self, peer: Peer, packet: bytes) -> None:
-        """Take one packet: each message of it is answered by itself."""
+        """Take one packet: each message of it is answered by itself.
+
+        Of a stranger's packet only the first message is answered, for he may have given another's
+        address as his own.
+        """
         try:
             messages = unpack(packet, time.time())
         except WildtrackError as error:
@@ -149,7 +153,8 @@ class OscServer:
             self.refused(peer, defect("A packet", error))
         else:
             for message in messages:
-                self._receive(peer, message)
+                if not self._receive(peer, message):
+                    return
 
     def refused(self, peer: Peer, error: WildtrackError) -> None:
         """Answer what could not be read as a packet."""
@@ -161,23 +166,27 @@ class OscServer:
         self._gate.forget(peer.key)
         self._ledger.forget(peer.key)
 
-    def _receive(self, peer: Peer, message: bytes) -> None:
+    def _receive(self, peer: Peer, message: bytes) -> bool:
         try:
             incoming = read_control(message) if is_control(message) else read_request(message)
         except Exception as error:
             log.exception("A message could not be read.")
             incoming = Incoming(0, "", defect("A message", error))
-        self._take(peer, incoming)
+        return self._take(peer, incoming)
 
-    def _take(self, peer: Peer, incoming: Incoming) -> None:
+    def _take(self, peer: Peer, incoming: Incoming) -> bool:
+        """Whether more may be taken from this peer."""
         try:
             self._admit(peer, incoming, time.monotonic())
         except WildtrackError as error:
-            send(peer, Fail.of(incoming.request_id, incoming.address, error))
+            if not is_answer(incoming.address):
+                send(peer, Fail.of(incoming.request_id, incoming.address, error))
+            return not isinstance(error, NotAuthorised)
         except Exception as error:
             log.exception("%s could not be taken.", incoming.address)
             told = defect(incoming.address, error)
             send(peer, Fail.of(incoming.request_id, incoming.address, told))
+        return True
 
     def _admit(self, peer: Peer, incoming: Incoming, now_s: float) -> None:
         request = incoming.request
@@ -242,8 +251,8 @@ class OscServer:
             if target is not None and target.needs_token == peer.needs_token:
                 return target
         raise BadArguments(
-            f"port is {port}: this engine sends nothing by UDP to where you are, only 0 is "
-            "allowed; leave the port out to be told over this connection."
+            f"port is {port}: another than the engine's own is allowed, and only where UDP leads "
+            "from the engine to you; leave the port out to be told over this connection."
         )
 
     def _unsubscribe(self, reply: Reply) -> None:

@@ -88,13 +88,13 @@ class UdpListener:
             sink.received(UdpPeer(self._sock, address, self._needs_token), packet)
 
     def peer_at(self, host: str, port: int) -> Peer | None:
-        """The peer at this address; None if it is of the other IP version.
+        """The peer at this address; None if it is of the other IP version, or this listener.
 
         Raises:
             OutOfRange: a port outside 0 to 65535.
         """
         family, address = resolve(host, port, beyond_loopback=True)
-        if family != self._sock.family:
+        if family != self._sock.family or address[:2] == self._sock.getsockname()[:2]:
             return None
         return UdpPeer(self._sock, address, self._needs_token)
 

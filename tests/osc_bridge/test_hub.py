@@ -181,6 +181,14 @@ def test_over_tcp_notices_may_come_by_udp_if_the_engine_listens_there(
         assert server.subscribers == 1
 
 
+def test_the_engine_is_told_nothing_by_itself(fake_engine: Any, connect: Any) -> None:
+    listener = UdpListener()
+    with OscServer(fake_engine, [listener]):
+        refused = connect(UdpLink(listener.port)).ask(1, Subscribe(listener.port))
+    assert isinstance(refused.error(), BadArguments)
+    assert f"port is {listener.port}" in refused.sentence
+
+
 def test_in_memory_there_is_no_other_port(fake_engine: Any, connect: Any) -> None:
     listener = MemoryListener()
     with OscServer(fake_engine, [listener]):

@@ -353,3 +353,18 @@ def test_no_progress_follows_an_end(rig, raw) -> None:
         if isinstance(event, Done):
             ended.add(event.request_id)
     assert len(ended) == rounds + 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/wildtrack/fail",
+        "/wildtrack/done",
+        "/wildtrack/progress",
+        "/wildtrack/event/scene",
+        "/fail",
+    ],
+)
+def test_an_answer_is_never_answered(raw: Any, address: str) -> None:
+    raw.link.send(encode(address, [("h", 7), ("s", "/wildtrack/ping")]))
+    assert raw.ask(8, Ping()).request_id == 8

@@ -15,7 +15,7 @@ from osc_bridge.schema import Hello, NewScene, Ping, SceneNotice, Subscribe
 from osc_bridge.server import OscServer
 from osc_bridge.transports.tcp import TcpLink, TcpListener
 from osc_bridge.transports.udp import UdpLink, UdpListener
-from osc_bridge.wire import encode
+from osc_bridge.wire import encode, encode_request
 
 TOKEN = "correct horse, blåbærgrød"
 
@@ -135,3 +135,16 @@ def test_what_is_known_is_bounded_and_the_longest_silent_gives_way() -> None:
     with pytest.raises(NotAuthorised):
         gate.check(1, Ping(), 1.0)
     gate.check(0, Ping(), 1.0)
+
+
+def test_of_a_strangers_bundle_only_the_first_message_is_answered(guarded: Guarded) -> None:
+    raw, ping = guarded.client(), encode_request(7, Ping())
+    raw.link.send(bundle(*[ping] * 40))
+    assert is_refused(raw.next())
+    raw.link.send(bundle(encode_request(8, hello(TOKEN)), ping))
+    assert [event.request_id for event in raw.ends(2)] == [7, 8]
+
+
+def bundle(*messages: bytes) -> bytes:
+    sized = b"".join(len(message).to_bytes(4, "big") + message for message in messages)
+    return b"#bundle\0" + (1).to_bytes(8, "big") + sized
