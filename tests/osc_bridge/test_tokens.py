@@ -142,7 +142,7 @@ def test_of_a_strangers_bundle_only_the_first_message_is_answered(guarded: Guard
     raw.link.send(bundle(*[ping] * 40))
     assert is_refused(raw.next())
     raw.link.send(bundle(encode_request(8, hello(TOKEN)), ping))
-    assert [event.request_id for event in raw.ends(2)] == [7, 8]
+    assert sorted(event.request_id for event in raw.ends(2)) == [7, 8]
 
 
 def bundle(*messages: bytes) -> bytes:
