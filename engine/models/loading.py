@@ -64,11 +64,13 @@ def load_pack(
     device: str = "cpu",
     options: Options | None = None,
     on_step: StepCallback = no_steps,
+    beside: LoadedPack | None = None,
 ) -> LoadedPack:
     """Load a pack by name or folder onto ``device`` (cpu, cuda, mps).
 
-    Raises PackMissing, PackCorrupt (a byte differs), BadCheckpoint (keys or shapes differ),
-    DeviceUnavailable, or what ``on_step`` raises.
+    What is no pack's own, the encoders of words and pictures, is shared with the pack ``beside``
+    it on the same device. Raises PackMissing, PackCorrupt (a byte differs), BadCheckpoint (keys or
+    shapes differ), DeviceUnavailable, or what ``on_step`` raises.
     """
     check_device(device)
     folder = find_pack(name_or_folder)
@@ -82,7 +84,14 @@ def load_pack(
     on_step(1, _STEPS)
     repeat_exactly(device)
     load = _KINDS[manifest.kind]
-    return load(folder, manifest, torch.device(device), options or Options(), on_step)
+    target = _Target(torch.device(device), options or Options(), _shared(beside, manifest, device))
+    return load(folder, manifest, target, on_step)
+
+
+def _shared(beside: LoadedPack | None, manifest: PackManifest, device: str) -> LoadedPack | None:
+    if beside is None or (beside.manifest.kind, beside.device) != (manifest.kind, device):
+        return None
+    return beside
 
 
 def repeat_exactly(device: str) -> None:
@@ -90,6 +99,24 @@ def repeat_exactly(device: str) -> None:
     if device == "cuda":
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
+
+
+@dataclass(frozen=True, eq=False)
+class _Target:
+    """Where a pack is loaded to, how it computes there, and which pack it shares encoders with."""
+
+    device: torch.device
+    options: Options
+    beside: LoadedPack | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Senses:
+    """What all packs of kind ``starter`` perceive words and pictures with."""
+
+    texts: TextEncoder
+    images: ImageEncoder
+    detector: Detector
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,24 +128,19 @@ class _StarterNets:
 
 
 def _load_starter(
-    folder: Path,
-    manifest: PackManifest,
-    device: torch.device,
-    options: Options,
-    on_step: StepCallback,
+    folder: Path, manifest: PackManifest, target: _Target, on_step: StepCallback
 ) -> LoadedPack:
+    device, options = target.device, target.options
     nets = _read_starter(folder, manifest)
     on_step(2, _STEPS)
-    texts = load_text_encoder(device.type)
-    on_step(3, _STEPS)
-    images = load_image_encoder(texts, device.type)
+    senses = _senses(target, on_step)
     on_step(4, _STEPS)
     pack = LoadedPack(
         manifest=manifest,
-        images=images,
-        texts=texts,
+        images=senses.images,
+        texts=senses.texts,
         audio=MelAudioEncoder(nets.audio, device),
-        detector=load_detector(images),
+        detector=senses.detector,
         ssv2a=nets.ssv2a.to(device),
         decoder=LatentFlowDecoder(nets.generator, nets.codec, device, options),
         device=device.type,
@@ -127,6 +149,15 @@ def _load_starter(
     )
     on_step(5, _STEPS)
     return pack
+
+
+def _senses(target: _Target, on_step: StepCallback) -> _Senses:
+    if target.beside is not None:
+        return _Senses(target.beside.texts, target.beside.images, target.beside.detector)
+    texts = load_text_encoder(target.device.type)
+    on_step(3, _STEPS)
+    images = load_image_encoder(texts, target.device.type)
+    return _Senses(texts, images, load_detector(images))
 
 
 def _read_starter(folder: Path, manifest: PackManifest) -> _StarterNets:
@@ -153,7 +184,7 @@ def load_codec(folder: Path, manifest: PackManifest) -> MelCodec:
     return load_network(lambda: MelCodec(settings), folder / CODEC_FILE)
 
 
-_Load = Callable[[Path, PackManifest, torch.device, Options, StepCallback], LoadedPack]
+_Load = Callable[[Path, PackManifest, _Target, StepCallback], LoadedPack]
 
 _KINDS: Mapping[str, _Load] = {"starter": _load_starter}
 

@@ -141,8 +141,7 @@ class ModelStore:
         Called on the thread that computes. PackMissing, PathForbidden, PackCorrupt, BadCheckpoint,
         OutOfMemory, or what ``on_step`` raises: the pack in use stays in use then.
         """
-        folder = find_allowed_pack(name, self._allowed).resolve()
-        warm, _ = self._warm(PackKey(str(folder), self.device), name, on_step)
+        warm, _ = self._warm(PackKey(self._place(name), self.device), name, on_step)
         self._make_current(warm)
         return warm_row(warm, is_current=True)
 
@@ -186,7 +185,7 @@ class ModelStore:
     def _run(self) -> None:
         """Load the first pack; what goes wrong waits for whoever asks for it."""
         try:
-            key = PackKey(str(find_pack(self._first).resolve()), self.device)
+            key = PackKey(self._place(self._first), self.device)
             warm, self.times = self._warm(key, self._first, self._give_up_when_closed)
             self._make_current(warm, unless_there_is_one=True)
         except BaseException as error:
@@ -256,7 +255,10 @@ class ModelStore:
         from engine.models.warming import warm_up  # noqa: PLC0415
 
         options = self.options if key.device == self.device else options_for(key.device)
-        pack = load_pack(Path(key.place), key.device, options, on_step)
+        with self._changed:
+            there = (warm.pack for warm in self._shelf.packs if warm.key.device == key.device)
+            beside = next(there, None)
+        pack = load_pack(Path(key.place), key.device, options, on_step, beside)
         load_s = time.perf_counter() - begin_s
         return pack, LoadTimes(load_s, warm_up(pack, on_step))
 
@@ -322,7 +324,8 @@ class ModelStore:
             for warm in self._shelf.packs:
                 if warm.name == name:
                     return warm.key.place
-        return str(find_allowed_pack(name, self._allowed).resolve())
+        free = name == self._first
+        return str((find_pack(name) if free else find_allowed_pack(name, self._allowed)).resolve())
 
     def _tell(self, pack: str, state: ModelState, device: str, sentence: str) -> None:
         self._told(ModelNews(pack, state, device, sentence))

@@ -267,19 +267,20 @@ def test_clients_reach_no_pack_outside_the_allowed_folders(
     store: ModelStore, packs: Path, tiny_pack: Path
 ) -> None:
     (packs / "linked").symlink_to(tiny_pack)
-    for outside in (str(tiny_pack), str(packs / "linked"), str(packs / ".." / "one"), "packs/one"):
+    outside = (str(tiny_pack), str(packs / "linked"), str(packs / ".." / "two"), "packs/two")
+    for name in outside:
         with pytest.raises((PathForbidden, PackMissing)):
-            store.load(outside)
+            store.load(name)
 
 
 @pytest.mark.parametrize("name", [MANIFEST, "codec.safetensors"])
 def test_a_file_that_leads_outside_is_not_read(
     store: ModelStore, packs: Path, tiny_pack: Path, name: str
 ) -> None:
-    (packs / "one" / name).unlink()
-    (packs / "one" / name).symlink_to(tiny_pack / name)
+    (packs / "two" / name).unlink()
+    (packs / "two" / name).symlink_to(tiny_pack / name)
     with pytest.raises(PathForbidden):
-        store.load(str(packs / "one"))
+        store.load(str(packs / "two"))
 
 
 def test_a_store_for_a_pack_that_is_there(loaded_tiny_pack: LoadedPack) -> None:
@@ -299,6 +300,39 @@ def test_what_a_client_asks_for_meanwhile_stays_in_use(
     store._run()
     assert store.current().manifest.name == "two"
     assert ("one", "in_use") not in states(news)
+
+
+def test_packs_share_what_is_no_packs_own(tiny_pack: Path, packs: Path, tmp_path: Path) -> None:
+    store = ModelStore(str(tiny_pack), allowed=(packs.resolve(),))
+    store.start()
+    first = store.current()
+    alone = store.memory_bytes
+    row = store.load(str(packs / "two"))
+    second = store.current()
+    assert (second.texts, second.images, second.detector) == (
+        first.texts,
+        first.images,
+        first.detector,
+    )
+    assert store.memory_bytes < alone + row.memory_bytes / 10
+    del first
+    store.unload(str(tiny_pack))
+    assert second.texts.encode(["rain"]).shape == (1, 384)
+    assert store.memory_bytes == row.memory_bytes
+    store.close()
+
+
+def test_the_pack_that_the_engine_began_with_may_come_back(
+    tiny_pack: Path, packs: Path, quick_loads: None
+) -> None:
+    """It lies outside the allowed folders: whoever started the engine named it."""
+    store = ModelStore(str(tiny_pack), allowed=(packs.resolve(),))
+    store.start()
+    store.current()
+    store.load(str(packs / "two"))
+    store.unload(str(tiny_pack))
+    assert store.load(str(tiny_pack)).state == "in_use"
+    store.close()
 
 
 def test_two_who_ask_at_once_load_once(
