@@ -15,10 +15,10 @@ def test_a_take_is_whole_and_comes_back_byte_for_byte(
 ) -> None:
     client = tiny_engine.client
     takes = []
+    scene = tiny_engine.scene("rain on a tin roof", seed=5)
+    client.add_image(scene, picture)
+    client.add_audio(scene, clip)
     for _ in range(2):
-        scene = tiny_engine.scene("rain on a tin roof", seed=5)
-        client.add_image(scene, picture)
-        client.add_audio(scene, clip)
         takes.append(
             json.loads(Path(client.render(scene, "consistent", "preview").path).read_text())
         )
