@@ -26,7 +26,7 @@ from urllib.parse import unquote, urlsplit
 
 from osc_bridge.message import ROOT
 from osc_bridge.oscquery_tree import ControlNode, Node, find, tree
-from osc_bridge.transports.addresses import bound_socket
+from osc_bridge.transports.addresses import accepted, bound_socket
 from osc_bridge.transports.base import LOOPBACK
 from osc_bridge.transports.loop import READ, SocketLoop
 
@@ -138,16 +138,18 @@ class OscQuery:
         return _described(find(tree(self._controls()), unquote(url.path)), url.query)
 
     def _accept(self, _events: int) -> None:
-        with suppress(OSError):
-            connection, _ = self._socket.accept()
-            with self._lock:
-                is_welcome = len(self._open) < _CONNECTIONS_MAX
-                if is_welcome:
-                    self._open.add(connection)
+        found = accepted(self._socket)
+        if found is None:
+            return
+        connection, _ = found
+        with self._lock:
+            is_welcome = len(self._open) < _CONNECTIONS_MAX
             if is_welcome:
-                self._workers.submit(self._serve, connection)
-            else:
-                connection.close()
+                self._open.add(connection)
+        if is_welcome:
+            self._workers.submit(self._serve, connection)
+        else:
+            connection.close()
 
     def _serve(self, connection: socket.socket) -> None:
         try:

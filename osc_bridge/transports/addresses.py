@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import logging
 import os
 import socket
+import time
 from typing import Any
 
 from osc_bridge.errors import EngineUnreachable, OutOfRange, PortInUse, WildtrackError
 from osc_bridge.transports.base import LOOPBACK
+
+log = logging.getLogger(__name__)
+
+_BREATH_S = 0.1
+"""How long a listener that is out of descriptors lets others of its thread wait."""
 
 SocketAddress = tuple[Any, ...]
 """(host, port) of IPv4, (host, port, flow, scope) of IPv6."""
@@ -81,6 +88,20 @@ def bound_socket(
         raise _port_error(kind, host, port, error) from error
     sock.setblocking(False)
     return sock
+
+
+def accepted(listening: socket.socket) -> tuple[socket.socket, SocketAddress] | None:
+    """The next connection and where it comes from; None if there is none after all.
+
+    Where no descriptor is free it waits a moment: whoever asks at once, asks without an end.
+    """
+    try:
+        return listening.accept()
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+            log.warning("A client could not connect: %s.", error.strerror)
+            time.sleep(_BREATH_S)
+        return None
 
 
 def _bind(

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from osc_bridge.errors import EngineUnreachable, MalformedMessage, WildtrackError
-from osc_bridge.transports.addresses import bound_socket, unreachable
+from osc_bridge.transports.addresses import accepted, bound_socket, unreachable
 from osc_bridge.transports.base import LOOPBACK, Peer, Sink
 from osc_bridge.transports.framing import Frame, Framing, SlipFraming, framing_of
 from osc_bridge.transports.link import RECEIVE_MAX, SocketLink
@@ -166,10 +166,10 @@ class TcpListener:
         self._sock.close()
 
     def _accept(self) -> None:
-        try:
-            sock, address = self._sock.accept()
-        except OSError:
+        found = accepted(self._sock)
+        if found is None:
             return
+        sock, address = found
         if len(self._peers) >= _CONNECTIONS_MAX:
             sock.close()
             return

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from osc_bridge.client import Client
 from osc_bridge.errors import OutOfRange, PortInUse
 from osc_bridge.server import OscServer
+from osc_bridge.transports.addresses import accepted
 from osc_bridge.transports.loopback import loopback_listeners, why_no_ipv6
 from osc_bridge.transports.tcp import TcpLink, TcpListener
 from osc_bridge.transports.udp import UdpLink, UdpListener
@@ -121,3 +124,23 @@ def test_a_datagram_reaches_an_address_that_was_not_heard(host: str) -> None:
         assert listener.peer_at("127.0.0.1" if ":" in host else "::1", 1) is None
     listener.close()
     assert TcpListener.peer_at(listener, host, 1) is None  # type: ignore[arg-type]
+
+
+def test_who_is_out_of_descriptors_does_not_ask_without_a_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+
+    class Full(socket.socket):
+        def accept(self) -> Any:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    with Full() as listening:
+        assert accepted(listening) is None
+    with socket.socket() as idle:
+        idle.bind(("127.0.0.1", 0))
+        idle.listen()
+        idle.setblocking(False)
+        assert accepted(idle) is None
+    assert len(pauses) == 1
