@@ -42,7 +42,10 @@ Audio and pictures never travel: messages name files by their absolute path.
 - The first argument of each request is its **request id**, an int64 (`h`; `i` is accepted) from 1
   to 9223372036854775807 that the client chooses. Each request ends in exactly one `{ROOT}/done`,
   `{ROOT}/fail` or `{ROOT}/cancelled`, which begins with this id and the request's address.
-  Answers go to the port that the request came from.
+  Answers go to the port that the request came from, in the order in which requests end: tell them
+  apart by the id. A client is a UDP address and port, or a TCP connection.
+- `{ROOT}/hello` tells the limits of the engine and whether its API is yours. On loopback it may be
+  left out, as by controllers; a program that uses a UDP port anew should begin with it.
 - Long work sends `{ROOT}/progress` before its end, at least 4 times a second, also while it waits.
 - **Repeating is safe.** Use a new id for each request. An id that is repeated with the same address
   is not carried out again: it gets the first answer (the last {ANSWERS_MAX} answers of a client are
@@ -76,6 +79,8 @@ Audio and pictures never travel: messages name files by their absolute path.
 - A bundle's messages are carried out in order, each answered by itself; bundles may nest
   {BUNDLE_DEPTH_MAX} deep and hold {BUNDLE_MESSAGES_MAX} messages. Time tags delay nothing: a bundle
   due within {EARLY_MAX_S:g} s is carried out at once, a later one is refused with `OutOfRange`.
+- Each example below shows a message twice: as people read it, with type tags and values (`T` and
+  `F` carry none), and as it is on the wire, where `\\x00` is the byte 0 and a letter its own ASCII.
 - Address patterns (`*`, `?`, `[a-z]`) are not expanded.
 
 ### Subscriptions

@@ -117,7 +117,7 @@ MEMORY = Int(0, INT64_MAX, "bytes", "resident memory", 600_000_000)
 BUDGET = Int(0, INT64_MAX, "bytes", "memory that packs may use; 0 = no limit", 0)
 STEMS_BYTES = Int(0, INT64_MAX, "bytes", "stem files that are kept", 40_000_000)
 PACK_BYTES = Int(0, INT64_MAX, "bytes", "memory of the pack; 0 = not loaded", 90_000_000)
-UPTIME_S = Real(0.0, 1e9, "s", "since the engine was ready", 12.5)
+UPTIME_S = Real(0.0, 1e9, "s", "since the engine began to answer", 12.5)
 LIFETIME_S = Real(
     5.0, 3600.0, "s", "how long the subscription lives without a sign of the client", 60.0
 )
