@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from engine.memory import is_out_of_memory
 from osc_bridge.errors import (
     DiskFull,
     InternalError,
@@ -27,9 +28,9 @@ def as_wildtrack_error(error: BaseException) -> WildtrackError:
     """Return the error to tell the caller; a defect of ours is logged with its trace."""
     if isinstance(error, WildtrackError):
         return error
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return OutOfMemory(
-            "The machine has no memory left for this; end other programs, or render fewer or "
+            "There is no memory left for this; end other programs, or render fewer or "
             f"shorter sources, {_AGAIN}"
         )
     if isinstance(error, OSError) and (sentence := _of_the_system(error)) is not None:

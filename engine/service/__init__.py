@@ -54,7 +54,7 @@ class EngineService:
         self.scenes = Scenes(config.session / "scenes", notices)
         self.jobs = Jobs(config.device, notices)
         self.takes = Takes(config.session, notices)
-        self.adding = Adding(config, self.scenes, self.jobs, models, media)
+        self.adding = Adding(config, self.scenes, self.jobs, models, media, notices)
         self.shaping = Shaping(self.scenes, self.jobs, media)
         self.rendering = Rendering(config, self.scenes, self.jobs, self.takes, models, notices)
         self._born_s = time.monotonic()

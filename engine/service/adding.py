@@ -10,8 +10,10 @@ from engine.audio import load_audio
 from engine.config import EngineConfig
 from engine.jobs.job import Reporter
 from engine.media import MediaStore, Original
+from engine.notices import Notices
 from engine.paths import confined
 from engine.perception.frames import crop_region, load_frame
+from engine.relief import Relief
 from engine.scene.edits import AddSources, NewSource
 from engine.scene.model import MAX_NAME_CHARACTERS, Box, Scene
 from engine.service.asking import Added, Asking
@@ -44,12 +46,14 @@ class Adding:
         jobs: Jobs,
         models: ModelStore,
         media: MediaStore,
+        notices: Notices,
     ) -> None:
         self._config = config
         self._scenes = scenes
         self._jobs = jobs
         self._models = models
         self._media = media
+        self._notices = notices
 
     def text_must_wait(self, scene_id: str) -> bool:
         """Whether words must wait for additions that were asked for before them."""
@@ -153,7 +157,8 @@ class Adding:
         waiting = reporter.phase("Waiting for the models.", 0.0, 0.0)
         with self._models.using(waiting) as pack:
             on_step = reporter.phase("Looking for what sounds.", 0.0, 1.0)
-            regions = pack.detector.detect(image, on_step)
+            relief = Relief(pack, self._models, self._notices.engine)
+            regions = relief.run(lambda way: way.pack.detector.detect(image, on_step))
         reporter.check()
         return regions
 

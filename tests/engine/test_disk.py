@@ -87,6 +87,7 @@ def test_windows_says_in_its_own_way_that_a_file_is_in_use() -> None:
 
 def test_memory_that_ends_and_defects() -> None:
     assert type(as_wildtrack_error(MemoryError())) is OutOfMemory
+    assert type(as_wildtrack_error(RuntimeError("CUDA out of memory. Tried"))) is OutOfMemory
     assert type(as_wildtrack_error(OSError("no number"))) is InternalError
     assert type(as_wildtrack_error(KeyError("oops"))) is InternalError
 

@@ -18,6 +18,7 @@ from osc_bridge.errors import (
     Cancelled,
     FileMissing,
     NothingToUndo,
+    OutOfMemory,
     OutOfRange,
     PackInUse,
     PackMissing,
@@ -160,6 +161,21 @@ def test_detecting_again_adds_what_is_not_covered(tcp_engine: Any, picture: Path
     assert client.detect_again(scene) == ()
     labels = [(row.source, row.label) for row in client.sources(scene)]
     assert labels == [("s1", "dog"), ("s3", "car")]
+
+
+def test_memory_that_ends_while_looking_is_said(
+    tcp_engine: Any, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_much(*_args: Any) -> Any:
+        raise MemoryError
+
+    scene = tcp_engine.scene("rain")
+    with monkeypatch.context() as patch:
+        patch.setattr(tcp_engine.pack.detector, "detect", too_much)
+        with pytest.raises(OutOfMemory, match="close other programs"):
+            tcp_engine.client.add_image(scene, picture)
+    assert tcp_engine.files("media") == {}
+    assert tcp_engine.client.add_image(scene, picture) == ("s2", "s3")
 
 
 def test_additions_keep_the_order_in_which_they_were_sent(
