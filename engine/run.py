@@ -64,9 +64,19 @@ class Ready:
     memory_bytes: int
 
 
+@dataclass(frozen=True)
+class Ending:
+    """What an engine says last, on one line of JSON: it was asked to end and answers no more."""
+
+    pid: int
+
+
+Said = Serving | Ready | Ending
+
+
 def run_engine(
     config: EngineConfig,
-    say: Callable[[Serving | Ready], None],
+    say: Callable[[Said], None],
     *,
     until_stdin_closes: bool = False,
 ) -> None:
@@ -104,6 +114,8 @@ def run_engine(
             while not stop.wait(_WAKE_S):
                 pass
             _log.info("The engine ends.")
+            if first.error is None:
+                say(Ending(os.getpid()))
         first.join()
     if first.error is not None:
         raise first.error
@@ -117,7 +129,7 @@ class _FirstPack:
         config: EngineConfig,
         ports: Ports,
         models: ModelStore,
-        say: Callable[[Serving | Ready], None],
+        say: Callable[[Said], None],
         stop: threading.Event,
     ) -> None:
         self.error: WildtrackError | None = None
@@ -183,11 +195,10 @@ def _import_torch() -> None:
         gc.enable()
 
 
-def say_on_stdout(what: Serving | Ready) -> None:
+def say_on_stdout(what: Said) -> None:
     """Write a line to standard output; a reader that is gone is no error."""
-    key = "serving" if isinstance(what, Serving) else "ready"
     with contextlib.suppress(BrokenPipeError):
-        sys.stdout.write(json.dumps({key: True, **asdict(what)}) + "\n")
+        sys.stdout.write(json.dumps({type(what).__name__.lower(): True, **asdict(what)}) + "\n")
         sys.stdout.flush()
 
 

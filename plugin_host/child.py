@@ -100,7 +100,7 @@ class Child:
 
     def error(self) -> WildtrackError:
         """Its last words, as an error with its exit code; it must have ended or be ending."""
-        if not self._ended(TERMINATE_S):
+        if not self.ended(TERMINATE_S):
             self.process.kill()
         self._drain()
         code = self.process.wait()
@@ -119,10 +119,10 @@ class Child:
     def end(self, asked: bool) -> None:
         """Wait for the end that was ``asked`` for; if it does not come, bring it about."""
         try:
-            if asked and self._ended(QUIT_S):
+            if asked and self.ended(QUIT_S):
                 return
             self.process.terminate()
-            if not self._ended(TERMINATE_S):
+            if not self.ended(TERMINATE_S):
                 self.process.kill()
         finally:
             if self.process.poll() is None:
@@ -133,7 +133,8 @@ class Child:
                 if pipe is not None:
                     pipe.close()
 
-    def _ended(self, within_s: float) -> bool:
+    def ended(self, within_s: float) -> bool:
+        """Whether it ends in this time."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(within_s)
         return self.process.poll() is not None
@@ -145,7 +146,7 @@ class Child:
 
     def _hear(self, stdout: IO[bytes]) -> None:
         for line in _lines(stdout):
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 said = json.loads(line)
                 if isinstance(said, dict):
                     self._said.put(said)

@@ -6,13 +6,15 @@ import queue
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeVar
 
 from osc_bridge.client import Client
 from osc_bridge.errors import EngineUnreachable, ReplyTimeout, WildtrackError
 from osc_bridge.schema import Status
 from osc_bridge.transports.base import LOOPBACK
 from plugin_host.child import Child, Said, ending
+
+T = TypeVar("T")
 
 _ASK_MIN_S: Final = 0.05
 
@@ -29,6 +31,8 @@ class Patience:
     """Without an answer from then on."""
     ask_s: float = 1.0
     """From one question to the next."""
+    ending_s: float = 60.0
+    """From its word that it ends to its end: a step of a render may have to end first."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,10 @@ class End:
 
 class _Gone(Exception):
     """The process has ended."""
+
+
+class _Ending(Exception):
+    """It has been asked to end, and says so: it answers no more."""
 
 
 class _Hung(Exception):
@@ -71,13 +79,13 @@ class Vigil:
         try:
             on_serving(self._wait_serving())
             self._watch()
+        except _Ending:
+            return self._see_off()
         except _Hung as hung:
             self._child.kill()
             return self._end(str(hung), None, EngineUnreachable(f"{hung}; it was ended."))
         except _Gone:
-            error = self._child.error()
-            code = self._child.process.returncode
-            return self._end(ending(code), code, error)
+            return self._gone()
         finally:
             self._hang_up()
 
@@ -90,6 +98,20 @@ class Vigil:
         finally:
             self._hang_up()
         return True
+
+    def _see_off(self) -> End:
+        """Wait for the end that it has promised; one that never comes is brought about."""
+        limit_s = self._patience.ending_s
+        if self._child.ended(limit_s):
+            return self._gone()
+        self._child.kill()
+        sentence = f"it was asked to end and did not within {limit_s:g} s"
+        return self._end(sentence, 0, EngineUnreachable(f"{sentence}; it was ended."))
+
+    def _gone(self) -> End:
+        error = self._child.error()
+        code = self._child.process.returncode
+        return self._end(ending(code), code, error)
 
     def _end(self, reason: str, code: int | None, error: WildtrackError) -> End:
         now_s = time.monotonic()
@@ -115,14 +137,21 @@ class Vigil:
                 return said
 
     def _watch(self) -> NoReturn:
-        answered_s = time.monotonic()
+        """Ask again and again, until it is gone, ends, or has been silent for too long.
+
+        Only the time counts that was meant to be waited, in parts: that a laptop slept, or that
+        we were stopped with it, is no silence of the engine.
+        """
+        silent_s, pause_s = 0.0, self._patience.ask_s
         while True:
-            self._hear(self._patience.ask_s)
+            silent_s += _timed(self._hear, pause_s)[1]
             limit_s = self._patience.answer_s if self._ready else self._patience.loading_s
-            if self._answers(answered_s + limit_s - time.monotonic()):
-                answered_s = time.monotonic()
-            elif time.monotonic() >= answered_s + limit_s:
+            part_s = max(min(limit_s / 2, limit_s - silent_s), _ASK_MIN_S)
+            answers, took_s = _timed(self._answers, part_s)
+            silent_s = 0.0 if answers else silent_s + took_s
+            if silent_s >= limit_s:
                 raise _Hung(f"it did not answer for {limit_s:g} s")
+            pause_s = max(self._patience.ask_s - took_s, 0.0)
 
     def _hear(self, within_s: float) -> Said | None:
         """The next line; None if none comes in this time."""
@@ -132,12 +161,13 @@ class Vigil:
             return None
         if said is None:
             raise _Gone
+        if said.get("ending"):
+            raise _Ending
         self._ready = self._ready or bool(said.get("ready"))
         return said
 
     def _answers(self, within_s: float) -> bool:
         """Whether it answers in this time; a refusal is an answer."""
-        within_s = max(within_s, _ASK_MIN_S)
         try:
             self._connected(within_s).call(Status(), within_s)
         except ReplyTimeout:
@@ -158,3 +188,10 @@ class Vigil:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+def _timed(wait: Callable[[float], T], within_s: float) -> tuple[T, float]:
+    """What ``wait`` returns, and how long it took: never longer than it was meant to."""
+    began_s = time.monotonic()
+    result = wait(within_s)
+    return result, min(time.monotonic() - began_s, within_s)

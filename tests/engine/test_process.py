@@ -126,7 +126,8 @@ def test_an_engine_is_killed_returns_works_and_leaves_nothing(
         assert [row.take for row in client.takes()] == ["t0001"]
         client.quit()
     output, error = process.communicate(timeout=START_S)
-    assert (process.returncode, output) == (0, "")
+    assert process.returncode == 0
+    assert json.loads(output) == {"ending": True, "pid": process.pid}
     assert "Traceback" not in error
     assert find_engine(session) is None
     left = {path.name for path in session.rglob(".*")}

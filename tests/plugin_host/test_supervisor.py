@@ -11,8 +11,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -27,7 +28,7 @@ from plugin_host.cli import main
 from plugin_host.cli import up as up_module
 from plugin_host.restarts import read_restarts
 from plugin_host.supervisor import Backoff, Supervisor, Voice
-from plugin_host.vigil import End, Patience
+from plugin_host.vigil import End, Patience, Vigil
 
 WAIT_S = 30.0
 AT_ONCE = Backoff(first_s=0.0, longest_s=0.0)
@@ -74,6 +75,11 @@ with OscServer(Handler(), (TcpListener(int(options.get("--tcp-port", 0))),)) as 
     print(json.dumps({"serving": True, **said}), flush=True)
     print(json.dumps({"ready": True, **said}), flush=True)
     stop.wait()
+    print(json.dumps({"ending": True}), flush=True)
+if plan == "linger":
+    threading.Event().wait(0.5)
+if plan == "wedge":
+    threading.Event().wait()
 """
 
 
@@ -185,6 +191,81 @@ def test_an_engine_that_hangs_is_killed_and_comes_back(planned: Planned) -> None
     assert is_gone(first["pid"])
     run.quit(second["tcp_port"])
     assert read_restarts(run.session)[0].exit_code is None
+
+
+QUICK = Patience(loading_s=0.2, answer_s=0.2, ask_s=0.02, ending_s=10.0)
+
+
+def test_one_that_takes_long_to_end_is_left_to_it(planned: Planned) -> None:
+    run = planned("linger")
+    run.start(patience=QUICK)
+    run.quit(run.report()["tcp_port"])
+    assert len(run.starts) == 1
+    assert read_restarts(run.session) == []
+
+
+def test_one_that_never_ends_is_killed_and_stays_away(planned: Planned) -> None:
+    run = planned("wedge")
+    run.start(patience=replace(QUICK, ending_s=0.1))
+    report = run.report()
+    run.quit(report["tcp_port"])
+    assert is_gone(report["pid"])
+    assert len(run.starts) == 1
+
+
+class Silent:
+    """The watch over an engine that says nothing, on a clock of its own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, slept_s: dict[int, float]) -> None:
+        self.now_s = 1_000.0
+        self.waits = 0
+        self.slept_s = slept_s
+        self.answers: list[bool] = []
+        self.process = SimpleNamespace(returncode=1)
+        self.last_lines: tuple[str, ...] = ()
+        monkeypatch.setattr("plugin_host.vigil.time", SimpleNamespace(monotonic=lambda: self.now_s))
+        monkeypatch.setattr(Vigil, "_answers", lambda _, within_s: self.asked(within_s))
+        monkeypatch.setattr(Vigil, "_wait_serving", lambda _: {})
+
+    def wait(self, within_s: float) -> None:
+        self.now_s += within_s + self.slept_s.get(self.waits, 0.0)
+        self.waits += 1
+
+    def said(self, within_s: float) -> dict[str, Any] | None:
+        self.wait(within_s)
+        if not self.answers:
+            return None
+        raise queue.Empty
+
+    def asked(self, within_s: float) -> bool:
+        is_there = self.answers.pop(0)
+        if not is_there:
+            self.wait(within_s)
+        return is_there
+
+    def error(self) -> EngineUnreachable:
+        return EngineUnreachable("gone")
+
+    def kill(self) -> None:
+        """It is ended."""
+
+    def reason(self, answers: list[bool]) -> str:
+        self.answers = answers
+        return Vigil(self, Patience(loading_s=5.0)).keep(lambda _: None).reason  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("slept_s", [{0: 3_600.0}, {1: 3_600.0}, {1: 4.9}])
+def test_a_laptop_that_slept_kills_nobody(
+    monkeypatch: pytest.MonkeyPatch, slept_s: dict[int, float]
+) -> None:
+    silent = Silent(monkeypatch, slept_s)
+    assert silent.reason([False, True, False, True]) == "it ended with exit code 1"
+
+
+def test_silence_is_counted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = Silent(monkeypatch, {})
+    assert silent.reason([True] + [False] * 99) == "it did not answer for 5 s"
+    assert silent.now_s == 1_000.0 + 1.0 + 5.0
 
 
 def test_one_that_never_serves_is_killed_and_comes_back(planned: Planned) -> None:
