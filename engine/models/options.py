@@ -35,7 +35,14 @@ DEFAULTS: Mapping[str, Options] = {
     "cuda": Options(),
     "mps": Options(),
 }
-"""Only what was measured to help is on."""
+"""Only what was measured to help is on.
+
+``cpu``: on a core with AVX2 and no bf16 or fp16 of its own, a final stem of 4 s takes 1.44 times as
+long in bf16 and 2.9 times in fp16. Compiled it takes 0.91 times as long (a preview 0.85 times), for
+a minute and a half of compiling at the first start and 7 s at each later one: worth it for a long
+session, so it is there for the asking. ``cuda`` and ``mps``: not measured, so nothing is on.
+`wildtrack bench render --precision bf16 --compile` measures them on the machine at hand.
+"""
 
 
 def options_for(device: str, precision: str = AUTO, compiled: bool | None = None) -> Options:

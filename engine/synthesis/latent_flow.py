@@ -61,7 +61,8 @@ class LatentFlowDecoder:
         options: Options | None = None,
     ) -> None:
         self._options = options or Options()
-        self._generator = prepared(generator.to(device).eval(), self._options)
+        self._generator = generator.to(device).eval()
+        self._prepared = prepared(self._generator, self._options)
         self._codec = codec.to(device).eval()
         self._device = device
 
@@ -110,19 +111,23 @@ class LatentFlowDecoder:
         shape = (1, max(tokens, SHORTEST_TOKENS), self._codec.settings.dims)
         noise = torch.randn(shape, generator=source).to(self._device)
         condition = a.to(self._device).unsqueeze(0)
-        velocity = self._velocity(seconds)
+        velocity = self._velocity(seconds, batch)
         sampled = euler_flow(
             velocity, noise, condition, effort.steps, effort.guidance, on_step, batch
         )
         return self._codec.decode(sampled)[0]
 
-    def _velocity(self, seconds: float) -> Velocity:
-        """Return the generator as a velocity field: float32 outside, whatever it computes in."""
+    def _velocity(self, seconds: float, batch: int) -> Velocity:
+        """Return the generator as a velocity field: float32 outside, whatever it computes in.
+
+        A smaller batch than usual is relief of a full memory: nothing is compiled for it then.
+        """
+        network = self._prepared if batch > 1 else self._generator
 
         def velocity(x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
             active = torch.full((len(x),), seconds, device=self._device)
             with computing_in(self._device, self._options.precision):
-                out: Tensor = self._generator(x, time, condition, active)
+                out: Tensor = network(x, time, condition, active)
             return out.float()
 
         return velocity
