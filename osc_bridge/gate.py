@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import math
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -15,7 +14,7 @@ from osc_bridge.schema import Hello, Request
 KNOWN_MAX = 1024
 """Clients that are known; the one that was silent for longest gives way."""
 SILENCE_S = 600.0
-"""A client that was silent for longer must say hello again: another may have its address."""
+"""Who sends datagrams and was silent for longer says hello again: another may have the address."""
 
 
 class Gate:
@@ -26,10 +25,18 @@ class Gate:
         self._heard_s: OrderedDict[Hashable, float] = OrderedDict()
         self._lock = threading.Lock()
 
-    def check(self, client: Hashable, request: Request[Any] | WildtrackError, now_s: float) -> None:
+    def check(
+        self,
+        client: Hashable,
+        request: Request[Any] | WildtrackError,
+        now_s: float,
+        *,
+        is_connected: bool = False,
+    ) -> None:
         """Let a request pass, or refuse it; ``now_s`` are seconds of any steady clock.
 
-        A hello decides anew, for its sender may be another program than before.
+        A hello decides anew, for its sender may be another program than before. A connection is its
+        client's alone, so that silence ends nothing there.
 
         Raises:
             NotAuthorised: the client has not shown the token, or not the right one.
@@ -37,10 +44,11 @@ class Gate:
         is_hello = isinstance(request, Hello)
         is_right = isinstance(request, Hello) and self._is_right(request.token)
         with self._lock:
-            silence_s = now_s - self._heard_s.pop(client, -math.inf)
+            heard_s = self._heard_s.pop(client, None)
             if is_hello and not is_right:
                 raise _refusal("The token of this hello is not the engine's")
-            if silence_s > SILENCE_S and not is_hello:
+            is_known = heard_s is not None and (is_connected or now_s - heard_s <= SILENCE_S)
+            if not (is_known or is_hello):
                 raise _refusal("No hello with the token came before this message")
             self._heard_s[client] = now_s
             if len(self._heard_s) > KNOWN_MAX:

@@ -9,6 +9,7 @@ from osc_bridge.bundle import BUNDLE_DEPTH_MAX, BUNDLE_MESSAGES_MAX, EARLY_MAX_S
 from osc_bridge.control import CONTROL
 from osc_bridge.conversation import ANSWERS_MAX, CLIENT_OPEN_MAX, OPEN_MAX
 from osc_bridge.discovery import EngineAddress
+from osc_bridge.gate import SILENCE_S
 from osc_bridge.hub import BACKLOG_MAX_BYTES, NOTICES_MAX, SUBSCRIBERS_MAX
 from osc_bridge.message import ROOT
 from osc_bridge.osc import ARGUMENTS_MAX, FRAME_MAX
@@ -116,6 +117,7 @@ Audio and pictures never travel: messages name files by their absolute path.
   `_osc._udp` and `_osc._tcp`, and its OSCQuery tree as `_oscjson._tcp`.
 - On loopback nobody needs a password. An engine that was started for another interface refuses
   every request from there with `NotAuthorised` (of a bundle only the first) until a
-  `{ROOT}/hello` of the same client carried its **token**. The token travels as it is: use it in
-  networks that you trust, or over ssh.
+  `{ROOT}/hello` of the same client carried its **token**, and over UDP again after
+  {SILENCE_S:g} s without a message. The token travels as it is: use it in networks that you trust,
+  or over ssh.
 """

@@ -209,7 +209,7 @@ class OscServer:
     ) -> None:
         """Refuse who has not shown the token; who lost it is told nothing more either."""
         try:
-            self._gate.check(peer.key, request, now_s)
+            self._gate.check(peer.key, request, now_s, is_connected=peer.is_connected)
         except NotAuthorised:
             self._hub.forget(peer.key)
             raise

@@ -14,7 +14,8 @@ class Peer(Protocol):
     """One client as the server sees it; ``key`` names it for as long as it lives.
 
     ``host`` is the address that it sends from, empty where there is none. ``needs_token`` says
-    that it came from outside this machine's loopback and must show the engine's token.
+    that it came from outside this machine's loopback and must show the engine's token,
+    ``is_connected`` that nobody else can ever have its key.
     """
 
     @property
@@ -23,6 +24,8 @@ class Peer(Protocol):
     def host(self) -> str: ...
     @property
     def needs_token(self) -> bool: ...
+    @property
+    def is_connected(self) -> bool: ...
     @property
     def waiting_bytes(self) -> int:
         """Bytes that the client did not take so far; 0 where nothing waits."""

@@ -22,6 +22,7 @@ class MemoryPeer:
 
     host = ""
     needs_token = False
+    is_connected = True
     waiting_bytes = 0
 
     def __init__(self, number: int) -> None:

@@ -47,6 +47,8 @@ class TcpKey:
 class TcpPeer:
     """One connection; `send`, `hold` and `release` are for any thread, the rest is the loop's."""
 
+    is_connected = True
+
     def __init__(
         self,
         sock: socket.socket,

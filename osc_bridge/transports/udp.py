@@ -6,6 +6,7 @@ import contextlib
 import socket
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from osc_bridge.errors import OutOfRange
 from osc_bridge.ranges import DATAGRAM_MAX
@@ -24,6 +25,7 @@ class UdpPeer:
     sock: socket.socket
     address: SocketAddress
     needs_token: bool = False
+    is_connected: ClassVar[bool] = False
 
     @property
     def key(self) -> Hashable:

@@ -188,6 +188,7 @@ class HeldPeer:
     key = "greedy"
     host = ""
     needs_token = False
+    is_connected = True
     waiting_bytes = 0
 
     def __init__(self) -> None:

@@ -40,6 +40,7 @@ class Listening:
 
     host = ""
     needs_token = False
+    is_connected = True
 
     def __init__(self, key: str) -> None:
         self.key = key

@@ -281,6 +281,7 @@ class BrokenPeer:
     key = "broken"
     host = ""
     needs_token = False
+    is_connected = True
     waiting_bytes = 0
 
     def __init__(self) -> None:

@@ -126,6 +126,28 @@ def test_silence_and_leaving_close_again() -> None:
         gate.check("c", Ping(), 0.0)
 
 
+def test_silence_does_not_close_a_connection() -> None:
+    gate = Gate(TOKEN)
+    gate.check("c", hello(TOKEN), 0.0, is_connected=True)
+    gate.check("c", Ping(), 9 * SILENCE_S, is_connected=True)
+    gate.forget("c")
+    with pytest.raises(NotAuthorised):
+        gate.check("c", Ping(), 9 * SILENCE_S, is_connected=True)
+
+
+def test_who_is_connected_is_known_by_the_transport(guarded: Guarded, monkeypatch: Any) -> None:
+    seen: list[bool] = []
+    check = Gate.check
+
+    def noting(*arguments: Any, is_connected: bool) -> None:
+        seen.append(is_connected)
+        check(*arguments, is_connected=is_connected)
+
+    monkeypatch.setattr(Gate, "check", noting)
+    guarded.client().ask(1, hello(TOKEN))
+    assert seen == [guarded.server.listeners[0].name == "tcp"]
+
+
 def test_what_is_known_is_bounded_and_the_longest_silent_gives_way() -> None:
     gate = Gate(TOKEN)
     for number in range(KNOWN_MAX):
