@@ -1,6 +1,7 @@
 """``wildtrack up``: an engine that is started again when it dies or hangs.
 
-Its ports stay the same, so that clients find it again where it was. The wait before a start grows
+Its ports stay the same, so that clients find it again where it was, unless another program takes
+them meanwhile. The wait before a start grows
 with each one in a row, and is short again after a while of health.
 """
 
@@ -50,6 +51,9 @@ class Backoff:
     """Starts in a row that never served..."""
     failures_s: float = 300.0
     """... within this time: then it is given up."""
+    ports_kept: int = 3
+    """After so many of them in a row it may have other ports: another program may have taken
+    them."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,10 @@ class Supervisor:
     def _live(self, log: EngineLog) -> End:
         """Start an engine and stay with it to its end."""
         child = Child(engine_command([*self.options, *self._ports]), log.line)
-        log.line(f"wildtrack up: started process {child.process.pid}")
         vigil = Vigil(child, self.patience)
         asked = False
         try:
+            log.line(f"wildtrack up: started process {child.process.pid}")
             return vigil.keep(self._serving)
         except KeyboardInterrupt:
             log.line("wildtrack up: asked to end")
@@ -154,6 +158,8 @@ class Supervisor:
             self._failed_s.clear()
             return
         self._failed_s.append(time.monotonic())
+        if len(self._failed_s) >= self.backoff.ports_kept:
+            self._ports = []
         in_time = self._failed_s[-1] - self._failed_s[0] <= self.backoff.failures_s
         if len(self._failed_s) == self.backoff.failures_max and in_time:
             self.voice.tell(f"given up after {len(self._failed_s)} starts; see wildtrack doctor")

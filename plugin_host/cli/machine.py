@@ -139,7 +139,7 @@ def check_engine(session: Path) -> list[Finding]:
     if address is not None:
         return [_engine_row(address, "serves this folder"), *rows]
     if silent:
-        return [_silent_row(silent[0].pid, session), *rows]
+        return [_silent_row(silent[0].pid), *rows]
     none = "none serves this folder; render starts one for the call"
     return [Finding("engine", "ok", none), *rows]
 
@@ -176,12 +176,12 @@ def _engine_row(address: EngineAddress, what: str) -> Finding:
     return Finding("engine", "ok", f"process {address.pid} {what}: {ports}")
 
 
-def _silent_row(pid: int, session: Path) -> Finding:
+def _silent_row(pid: int) -> Finding:
     return Finding(
         "engine",
         "warn",
         f"process {pid} is announced for this folder, but does not answer",
-        f"kill {pid}; wildtrack up --session '{session}' does that by itself",
+        f"kill -9 {pid}, and start it again; wildtrack up does both for an engine that it started",
     )
 
 

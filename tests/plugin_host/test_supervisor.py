@@ -43,7 +43,7 @@ with (session / "starts").open("a") as starts:
     starts.write(json.dumps(sys.argv[1:]) + "\\n")
 plans = json.loads((session / "plans").read_text())
 plan = plans[min(len((session / "starts").read_text().splitlines()), len(plans)) - 1]
-print("noise", flush=True)
+print("noise", "[" * 8000, sep="\\n", flush=True)
 print(f"a trace\\nThe plan is {plan}.", file=sys.stderr, flush=True)
 if isinstance(plan, int):
     os._exit(plan)
@@ -314,6 +314,16 @@ def test_what_goes_wrong_later_is_tried_again(planned: Planned) -> None:
     report = run.report()
     assert report["restarts"] == 3
     run.quit(report["tcp_port"])
+
+
+def test_ports_that_another_program_took_meanwhile_are_given_up(planned: Planned) -> None:
+    run = planned("serve", 1, 1, 1, "serve")
+    run.start()
+    first = run.report()
+    os.kill(first["pid"], signal.SIGKILL)
+    run.quit(run.report()["tcp_port"])
+    kept = ["--tcp-port", str(first["tcp_port"])]
+    assert [start[2:] for start in run.starts] == [[], kept, kept, kept, []]
 
 
 def test_a_second_supervisor_is_refused(planned: Planned, tmp_path: Path) -> None:
