@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import os
 import stat
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -27,11 +29,11 @@ class EngineLog:
         """Make the folder.
 
         Raises:
-            SessionNotWritable: it cannot be made or written, or is a link to elsewhere.
+            SessionNotWritable: it cannot be made or written, or is a link or a pipe.
         """
         self.path = logs_folder(session) / FILE_NAME
-        if self.path.is_symlink():
-            raise _refused(self.path, "is a link: the log may not be written elsewhere")
+        if os.path.lexists(self.path) and not stat.S_ISREG(self.path.lstat().st_mode):
+            raise _refused(self.path, "is a link or no file: the log may not be written elsewhere")
         try:
             self._handler = _Handler(
                 self.path, maxBytes=_SIZE_MAX_BYTES, backupCount=_OLDER, encoding="utf-8"
@@ -43,8 +45,12 @@ class EngineLog:
         self._handler.setFormatter(formatter)
 
     def line(self, text: str) -> None:
-        """Add a line, from any thread; a full disk is said once and is no error."""
-        self._handler.handle(logging.makeLogRecord({"msg": text}))
+        """Add a line, from any thread; a full disk is said once and is no error.
+
+        What would move the cursor of a terminal that shows the log is left out.
+        """
+        shown = "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in text)
+        self._handler.handle(logging.makeLogRecord({"msg": shown}))
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -70,7 +76,8 @@ class _Handler(logging.handlers.RotatingFileHandler):
         if not self._is_said:
             self._is_said = True
             why = sys.exc_info()[1]
-            sys.stderr.write(f"wildtrack: {self.baseFilename} cannot be written ({why})\n")
+            with suppress(OSError, ValueError):
+                sys.stderr.write(f"wildtrack: {self.baseFilename} cannot be written ({why})\n")
 
 
 def logs_folder(session: Path) -> Path:

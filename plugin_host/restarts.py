@@ -78,9 +78,9 @@ def _row(line: str) -> Restart | None:
             and isinstance(row.exit_code, int | None)
             and isinstance(row.lived_s, int | float)
         )
-    except (ValueError, TypeError, RecursionError):
+        return _cut(row) if is_good else None
+    except (ValueError, TypeError, RecursionError, OverflowError):
         return None
-    return _cut(row) if is_good else None
 
 
 def _cut(restart: Restart) -> Restart:

@@ -46,6 +46,37 @@ def test_a_link_to_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     assert list(elsewhere.iterdir()) == []
 
 
+def test_a_pipe_in_the_place_of_the_log_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    os.mkfifo(tmp_path / "logs" / "engine.log")
+    with pytest.raises(SessionNotWritable, match="no file"):
+        EngineLog(tmp_path)
+
+
+def test_no_line_moves_the_cursor_of_a_terminal(tmp_path: Path) -> None:
+    with EngineLog(tmp_path) as log:
+        log.line("a\x1b[2Jb\rc\x00\td")
+    text = (tmp_path / "logs" / "engine.log").read_text(encoding="utf-8")
+    assert text.endswith(" a\ufffd[2Jb\ufffdc\ufffd\td\n")
+
+
+def test_nobody_to_tell_of_a_full_disk_is_no_error_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closed:
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sys.stderr", Closed())
+    with EngineLog(tmp_path) as log:
+        log._handler.flush = full  # type: ignore[method-assign]
+        log.line("one")
+        del log._handler.flush
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "session").write_text("a file")
     with pytest.raises(SessionNotWritable, match="--session"):
@@ -91,6 +122,7 @@ def test_long_and_strange_words_are_cut(tmp_path: Path) -> None:
         json.dumps({"at": "a", "reason": "r", "exit_code": 1, "lived_s": None, "last_lines": []}),
         json.dumps({"at": "a", "reason": "r", "exit_code": 1, "lived_s": 1, "last_lines": [1]}),
         json.dumps({"at": "a", "reason": "r", "exit_code": 1, "lived_s": 1, "last_lines": "no"}),
+        f'{{"at": "a", "reason": "r", "exit_code": 1, "last_lines": [], "lived_s": 1{"0" * 400}}}',
     ],
 )  # fmt: skip
 def test_what_was_not_written_here_is_left_out(tmp_path: Path, line: str) -> None:
