@@ -17,11 +17,12 @@ from osc_bridge.oscquery import HostInfo, OscQuery
 from osc_bridge.oscquery_tree import ControlNode
 from osc_bridge.server import OscServer
 from osc_bridge.transports.base import LOOPBACK
-from osc_bridge.transports.loopback import Opened, loopback_listeners
+from osc_bridge.transports.loopback import LOOPBACK_6, Opened, loopback_listeners
 
 SHOWN_SCENES = 16
 """The newest scenes, whose controls OSCQuery shows: controllers build a page of faders of them."""
 _NAME = "Wildtrack"
+_EVERY_IPV4 = "0.0.0.0"  # noqa: S104 - compared with, only behind a token
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def serving(
         service.start()
         server.start()
         with ExitStack() as stack:
-            yield _announced(stack, service, server)
+            yield _announced(stack, service, server, _hosts(config.bind, opened))
     finally:
         service.close()
         server.close()
@@ -77,15 +78,34 @@ def capabilities(config: EngineConfig, opened: Opened) -> tuple[str, ...]:
     return (*ranges.CAPABILITIES, "events", "udp", "tcp", "ipv4", *there, config.device)
 
 
-def _announced(stack: ExitStack, service: EngineService, server: OscServer) -> discovery.Ports:
+def _hosts(bind: str, opened: Opened) -> tuple[str, ...]:
+    """Return the addresses to name, first one that needs no token if there is one.
+
+    "Every interface" of an IP version takes the place of its loopback, which needs the token then.
+    """
+    if not bind:
+        return (LOOPBACK,)
+    if bind != _EVERY_IPV4:
+        return (LOOPBACK, bind)
+    return (bind,) if opened.without_ipv6 else (LOOPBACK_6, bind)
+
+
+def _reached_at(hosts: tuple[str, ...]) -> str:
+    """Return where a controller of this machine sends to."""
+    return hosts[0] if hosts[0] != _EVERY_IPV4 else LOOPBACK
+
+
+def _announced(
+    stack: ExitStack, service: EngineService, server: OscServer, hosts: tuple[str, ...]
+) -> discovery.Ports:
     """Say where the engine is, until the stack ends."""
     config = service.config
     http_port = 0
     if config.oscquery:
-        info = HostInfo(f"{_NAME} {config.session.name}"[:80], server.port("udp"))
+        name = f"{_NAME} {config.session.name}"[:80]
+        info = HostInfo(name, server.port("udp"), osc_ip=_reached_at(hosts))
         query = OscQuery(info, lambda: _controls(service.scenes), config.http_port)
         http_port = stack.enter_context(query).port
-    hosts = (LOOPBACK, config.bind) if config.bind else (LOOPBACK,)
     ports = discovery.Ports(server.port("udp"), server.port("tcp"), http_port, hosts)
     stack.callback(discovery.withdraw)
     address = discovery.announce(config.session, ports)

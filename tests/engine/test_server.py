@@ -36,7 +36,7 @@ def test_every_request_of_the_contract_has_a_handler(tmp_path: Path, pack: Any) 
 
 def test_other_machines_need_the_token(run_again: Callable[..., Any], pack: Any) -> None:
     """0.0.0.0 takes the place of IPv4's loopback, so a client of this machine stands for others."""
-    with run_again(pack, bind="0.0.0.0", token=TOKEN) as (_, ports, _):
+    with run_again(pack, bind="0.0.0.0", token=TOKEN) as (service, ports, _):
         for token in ("", "another-horse-battery"):
             with pytest.raises(NotAuthorised, match="token"):
                 Client.connect(ports.tcp, token=token)
@@ -45,6 +45,13 @@ def test_other_machines_need_the_token(run_again: Callable[..., Any], pack: Any)
             assert client.new_scene("Alley") == "scene1"
         with Client.connect(ports.udp, transport="udp", token=TOKEN) as client:
             assert client.scenes()[0].name == "Alley"
+            has_ipv6 = "ipv6" in client.welcome.capabilities
+        found = find_engine(service.config.session)
+        assert found is not None
+        assert found.host == ("::1" if has_ipv6 else "127.0.0.1")
+        if has_ipv6:
+            with found.connect() as client:
+                assert client.scenes()[0].name == "Alley", "loopback needs no token"
 
 
 def test_ipv6_reaches_the_same_engine(tcp_engine: Any) -> None:
