@@ -11,9 +11,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from engine.bench import Comparison
 
 JSON_HELP = "Print JSON for a program to read."
 
@@ -216,16 +219,36 @@ def cycle_mix(sources: int, as_json: bool) -> None:
     show_default=True,
     help="Warm stems of each quality; the median is said.",
 )
+@click.option("--precision", help="Measure fp32, bf16 or fp16, too, in turn with the plain way.")
+@click.option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Measure torch.compile, too, in turn with the plain way.",
+)
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def bench_render(
-    pack: str | None, device: str | None, seconds: float, repeats: int, as_json: bool
+    pack: str | None,
+    device: str | None,
+    seconds: float,
+    repeats: int,
+    precision: str | None,
+    compiled: bool,
+    as_json: bool,
 ) -> None:
     """Time one stem from cold and warm, preview and final; print the memory."""
-    from engine.bench import run_render_bench  # noqa: PLC0415
     from engine.config import DEFAULT_PACK, check_device  # noqa: PLC0415
+    from engine.models.options import AUTO, options_for  # noqa: PLC0415
+    from engine.threads import sleep_while_waiting  # noqa: PLC0415
 
-    check_device(device or "cpu")
-    result = run_render_bench(pack or DEFAULT_PACK, device or "cpu", seconds, repeats)
+    sleep_while_waiting()
+    place = device or "cpu"
+    check_device(place)
+    other = options_for(place, precision or AUTO, compiled) if precision or compiled else None
+
+    from engine.bench import run_render_bench  # noqa: PLC0415
+
+    result = run_render_bench(pack or DEFAULT_PACK, place, seconds, repeats, other)
     if as_json:
         _echo_json(asdict(result))
         return
@@ -238,8 +261,24 @@ def bench_render(
             (f"{seconds:g} s stem, warm, final", f"{result.final_s:.2f} s"),
             (f"{seconds:g} s stem, warm, preview", f"{result.preview_s:.2f} s"),
             ("memory", f"{result.memory_bytes / 1e6:.0f} MB"),
+            *_compared(result.compared),
         ],
     )
+
+
+def _compared(other: Comparison | None) -> list[tuple[str, str]]:
+    if other is None:
+        return []
+    name = f"{other.precision}{', compiled' if other.compiled else ''}"
+    return [
+        (f"{name}: first stem", f"{other.warm_up_s:.2f} s"),
+        (f"{name}: final", f"{other.final_s:.2f} s, {other.final_ratio:.2f} of the plain way"),
+        (
+            f"{name}: preview",
+            f"{other.preview_s:.2f} s, {other.preview_ratio:.2f} of the plain way",
+        ),
+        (f"{name}: apart from the plain way by", f"{other.mel_error_db:.2f} dB"),
+    ]
 
 
 def _band(sample_rate: int, bandwidth_hz: int) -> str:
