@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 
 def take_document(
-    scene: Scene, rendered: Rendered, kept: Mapping[str, KeptStem], pack: LoadedPack
+    scene: Scene,
+    rendered: Rendered,
+    kept: Mapping[str, KeptStem],
+    pack: LoadedPack,
+    job: str,
 ) -> dict[str, Any]:
-    """Return what ``take.json`` holds, without the take's id."""
+    """Return what ``take.json`` holds, without the take's id; ``job`` is its record's token."""
     manifest = pack.manifest
     mix = kept[rendered.mix.key]
     return {
@@ -27,6 +31,7 @@ def take_document(
             "start_sample": scene.start_sample,
             "revision": scene.revision,
         },
+        "job": job,
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "stems_mode": rendered.settings.stems_mode,
         "quality": rendered.settings.quality,

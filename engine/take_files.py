@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.jobs.record_file import is_token
 from engine.paths import read_plain
 from engine.scene.codec import is_scene_id
 from engine.scene.model import MAX_DURATION_SAMPLES, MIN_DURATION_SAMPLES
@@ -54,6 +55,8 @@ class TakeFiles:
     created: str
     duration_samples: int
     label: Label
+    job: str
+    """The token of the record that it was rendered for (`engine.jobs`), "" without one."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,10 @@ def _checked(document: dict[str, Any], folder: Path) -> TakeFiles:
         raise TypeError("duration_samples is not a whole number")
     if not MIN_DURATION_SAMPLES <= duration_samples <= MAX_DURATION_SAMPLES:
         raise ValueError("duration_samples is out of range")
-    return TakeFiles(scene, created, duration_samples, _label(folder))
+    job = document.get("job")
+    return TakeFiles(
+        scene, created, duration_samples, _label(folder), str(job) if is_token(job) else ""
+    )
 
 
 def _label(folder: Path) -> Label:

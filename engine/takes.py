@@ -75,13 +75,15 @@ class _Seen:
 class _Listing:
     """The takes of a folder as they were at a time (s, monotonic), by the folder's state then.
 
-    ``failure`` is why a take could not be read: the lists lack it.
+    ``jobs`` are the takes by the tokens of their records. ``failure`` is why a take could not be
+    read: the lists lack it.
     """
 
     state: FileState | None
     looked_s: float
     rows: tuple[TakeRow, ...]
     stems: frozenset[str]
+    jobs: Mapping[str, str]
     failure: OSError | None
 
 
@@ -170,6 +172,12 @@ class TakeStore:
                 raise listing.failure
         return frozenset().union(*(listing.stems for listing in listings))
 
+    def of_job(self, token: str) -> str:
+        """Return the take that was rendered for the job record of this token, "" for none."""
+        with self._lock:
+            listings = [self._listing(place) for place in (TAKES, TRASH)]
+        return next((found for each in listings if (found := each.jobs.get(token))), "")
+
     def _relabel(self, take: str, **said: Any) -> TakeRow:
         with self._changing():
             place, files = self._find(take)
@@ -242,6 +250,7 @@ class TakeStore:
             del self._seen[place][gone]
         rows: list[TakeRow] = []
         stems: set[str] = set()
+        jobs: dict[str, str] = {}
         failure = None
         for name in names:
             try:
@@ -253,7 +262,9 @@ class TakeStore:
             stems |= read.stems
             if read.files is not None:
                 rows.append(self._row(name, read.files, place))
-        return _Listing(state, time.monotonic(), tuple(rows), frozenset(stems), failure)
+                jobs[read.files.job] = name
+        jobs.pop("", None)
+        return _Listing(state, time.monotonic(), tuple(rows), frozenset(stems), jobs, failure)
 
     def _look_at(self, take: str, place: str) -> TakeRead:
         """Return what a take's folder holds, read again when its files are other ones."""

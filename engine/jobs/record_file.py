@@ -23,7 +23,9 @@ TEXT_CHARACTERS_MAX = 4096
 ARGUMENTS_MAX = 64
 
 _ADDRESS = re.compile(r"/[a-z/]{1,60}")
+_TOKEN = re.compile(r"[0-9a-f]{32}")
 _KEYS = {
+    "token": str,
     "request_id": int,
     "address": str,
     "client": str,
@@ -38,7 +40,8 @@ _KEYS = {
 class JobRecord:
     """A render that was asked for: the request, and the scene as it was accepted.
 
-    ``attempts`` counts how often it was begun. ``id`` is given by the store.
+    ``attempts`` counts how often it was begun. The store gives ``id``, and ``token``, which no
+    other record ever has: it stands in the take that the render makes.
     """
 
     request_id: int
@@ -49,6 +52,7 @@ class JobRecord:
     scene: Scene
     attempts: int = 0
     id: str = ""
+    token: str = ""
 
     @property
     def asked(self) -> tuple[int, str, tuple[Argument, ...]]:
@@ -59,6 +63,7 @@ class JobRecord:
 def record_to_json(record: JobRecord) -> str:
     """Return what the record's file holds."""
     document = {
+        "token": record.token,
         "request_id": record.request_id,
         "address": record.address,
         "client": record.client,
@@ -86,6 +91,7 @@ def record_from_json(text: str, record_id: str) -> JobRecord:
         scene=scene_from_json(json.dumps(document["scene"])),
         attempts=_whole(document["attempts"], record_id, 1000),
         id=record_id,
+        token=_token(document["token"], record_id),
     )
 
 
@@ -95,6 +101,17 @@ def _require_keys(document: Any, record_id: str) -> None:
     for name, kind in _KEYS.items():
         if type(document[name]) is not kind:
             raise BadSession(f"The job {record_id}: {name} is no {kind.__name__}.")
+
+
+def _token(value: str, record_id: str) -> str:
+    if not is_token(value):
+        raise BadSession(f"The job {record_id} has no token of 32 hexadecimal digits.")
+    return value
+
+
+def is_token(value: object) -> bool:
+    """Whether this is a token of a record."""
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
 
 
 def _whole(value: int, record_id: str, highest: int) -> int:

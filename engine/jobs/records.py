@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import secrets
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -42,6 +43,11 @@ class Outcome:
     error: WildtrackError | None = None
 
 
+def _no_take(_token: str) -> str:
+    """Know of no take."""
+    return ""
+
+
 class JobRecords:
     """The folder ``jobs/`` of a session. Methods may be called from any thread."""
 
@@ -57,7 +63,8 @@ class JobRecords:
     def add(self, record: JobRecord) -> JobRecord:
         """Write a new record, flushed to the disk; return it with its id. OSError passes."""
         with self._lock:
-            added = replace(record, id=_id(self._next_number()), attempts=0)
+            number, token = self._next_number(), secrets.token_hex(16)
+            added = replace(record, id=_id(number), token=token, attempts=0)
             self._write(added)
             return added
 
@@ -78,55 +85,73 @@ class JobRecords:
         with self._lock:
             if record_id in self._resumed:
                 self._outcomes.setdefault(record_id, outcome or Outcome())
-            try:
-                self._path(record_id).unlink(missing_ok=True)
-            except OSError as error:
-                _log.warning("The job %s ended but stays on disk: %s", record_id, error)
+            self._unlink(record_id)
 
-    def pending(self) -> list[JobRecord]:
+    def pending(self, take_of: Callable[[str], str] = _no_take) -> list[JobRecord]:
         """Return the renders that a crash cut off, oldest first; called once, at the start.
 
-        Damaged ones, and those begun ``ATTEMPTS_MAX`` times, are removed and told of. OSError of
-        the folder passes.
+        ``take_of`` returns the take of a token, or "": a crash between a take and the end of its
+        record cut off nothing. Damaged records, and those begun ``ATTEMPTS_MAX`` times, are
+        removed and told of. OSError of the folder passes.
         """
         with self._lock:
             numbers = sorted(self._numbers())
             self._last = max(self._last, *numbers, 0)
             for number in numbers[RECORDS_MAX:]:
                 self._drop(_id(number), f"the allowed range is 0 to {RECORDS_MAX} jobs")
-            kept = [self._usable(_id(number)) for number in numbers[:RECORDS_MAX]]
-            self._resumed = {record.id: record for record in kept if record is not None}
-            return list(self._resumed.values())
+            found = [self._found(_id(number)) for number in numbers[:RECORDS_MAX]]
+            kept = [record for record in found if record is not None]
+            takes = {record.id: take for record in kept if (take := take_of(record.token))}
+            pending = [r for r in kept if r.id not in takes and self._has_attempts(r)]
+            for record_id, take in takes.items():
+                self._outcomes[record_id] = Outcome(take)
+                self._unlink(record_id)
+            resumed = {record.id for record in pending} | takes.keys()
+            self._resumed = {record.id: record for record in kept if record.id in resumed}
+            return pending
 
     def claim(
         self, request_id: int, address: str, arguments: Sequence[Argument]
     ) -> JobRecord | None:
         """Return the resumed render that this very request began before the crash, or None.
 
-        It may have ended or be about to: attach whoever waits for it, then look at `outcome`.
+        It may have ended or be about to: attach whoever waits for it, then look at `outcome`. One
+        that has ended is returned once: a client may always count its requests from 1.
         """
         asked = (request_id, address, tuple(arguments))
         with self._lock:
-            return next((r for r in self._resumed.values() if r.asked == asked), None)
+            found = next((r for r in self._resumed.values() if r.asked == asked), None)
+            if found is not None and found.id in self._outcomes:
+                del self._resumed[found.id]
+            return found
 
     def outcome(self, record_id: str) -> Outcome | None:
         """Return how a resumed render ended; None while it goes on and for any other."""
         with self._lock:
             return self._outcomes.get(record_id)
 
-    def _usable(self, record_id: str) -> JobRecord | None:
-        """Read a record; drop it when it is damaged or was begun too often."""
+    def _found(self, record_id: str) -> JobRecord | None:
+        """Read a record; drop it when it is damaged."""
         try:
             text = read_plain(self._path(record_id), RECORD_BYTES_MAX).decode()
-            record = record_from_json(text, record_id)
+            return record_from_json(text, record_id)
         except (BadSession, OSError, UnicodeDecodeError) as error:
             self._drop(record_id, str(error))
             return None
-        if record.attempts >= ATTEMPTS_MAX:
-            times = f"{record.attempts} times"
-            self._drop(record_id, f"the engine died {times} during it; render it again")
-            return None
-        return record
+
+    def _has_attempts(self, record: JobRecord) -> bool:
+        """Whether it may be begun again; else it is dropped."""
+        if record.attempts < ATTEMPTS_MAX:
+            return True
+        times = f"{record.attempts} times"
+        self._drop(record.id, f"the engine died {times} during it; render it again")
+        return False
+
+    def _unlink(self, record_id: str) -> None:
+        try:
+            self._path(record_id).unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("The job %s ended but stays on disk: %s", record_id, error)
 
     def _drop(self, record_id: str, why: str) -> None:
         with contextlib.suppress(OSError):

@@ -12,7 +12,6 @@ from engine.jobs.records import JobRecords, Outcome
 from engine.models.store import ModelStore
 from engine.notices import Notices
 from engine.pipeline import Renderer
-from engine.scene.model import Scene
 from engine.service.asking import Asking, StemMade, TakeMade
 from engine.service.followers import Followers
 from engine.service.jobs import Jobs
@@ -54,7 +53,7 @@ class Rendering:
     def resume(self) -> None:
         """Queue again what a crash cut off; called once, before the first request."""
         with mapped():
-            pending = self._records.pending()
+            pending = self._records.pending(self._takes.of_job)
         for record in pending:
             what = f"the render of {record.scene.id} that a crash of the engine cut off"
             try:
@@ -125,7 +124,7 @@ class Rendering:
         def work(reporter: Reporter) -> TakeMade:
             self._models.current(reporter.phase("Waiting for the models.", 0.0, 0.0))
             self._records.started(record)
-            return self._take(record.scene, record.settings, reporter)
+            return self._take(record, reporter)
 
         def done(made: TakeMade) -> None:
             self._ended(record, Outcome(take=made.take))
@@ -147,12 +146,12 @@ class Rendering:
         except OSError as error:
             _log.warning("The record %s of a render that has ended stays: %s", record.id, error)
 
-    def _take(self, scene: Scene, settings: RenderSettings, reporter: Reporter) -> TakeMade:
-        rendered = self._renderer.render(scene, settings, reporter.phase)
+    def _take(self, record: JobRecord, reporter: Reporter) -> TakeMade:
+        rendered = self._renderer.render(record.scene, record.settings, reporter.phase)
         reporter.check()
         stems = dict.fromkeys((*rendered.stems, rendered.mix, *rendered.decoded))
         with self.stems.keeping(list(stems)) as kept:
-            document = take_document(scene, rendered, kept, rendered.pack)
+            document = take_document(record.scene, rendered, kept, rendered.pack, record.token)
             take, path = self._takes.add(document)
         return TakeMade(take, path)
 

@@ -60,6 +60,11 @@ class Takes:
         """Return the stem files that a take needs."""
         return self._store.stems_in_use()
 
+    def of_job(self, token: str) -> str:
+        """Return the take that was rendered for the job record of this token, "" for none."""
+        with mapped():
+            return self._store.of_job(token)
+
     def _told(self, take: TakeRow, change: str) -> TakeRow:
         self._notices.take(take.take, take.scene, change)
         return take

@@ -26,7 +26,13 @@ SCENE = Scene(
     revision=2,
 )
 RECORD = JobRecord(
-    2**62 + 1, "/render", "demo", ("scene1", "final", 3, 0.5, True), RenderSettings(), SCENE
+    2**62 + 1,
+    "/render",
+    "demo",
+    ("scene1", "final", 3, 0.5, True),
+    RenderSettings(),
+    SCENE,
+    token="0123456789abcdef" * 2,
 )
 
 
@@ -75,6 +81,20 @@ def test_a_render_that_ended_leaves_nothing(records: JobRecords, session: Path) 
     assert after_crash(session).pending() == []
 
 
+def test_a_render_whose_take_is_there_does_not_run_again(
+    records: JobRecords, session: Path
+) -> None:
+    cut_off, made = records.add(replace(RECORD, request_id=1)), records.add(RECORD)
+    records.started(records.started(made))
+    assert cut_off.token != made.token
+    resumed = after_crash(session)
+    assert resumed.pending(lambda token: {made.token: "t0007"}.get(token, "")) == [cut_off]
+    assert files(session) == [f"{cut_off.id}.json"]
+    claimed = resumed.claim(*RECORD.asked)
+    assert claimed is not None
+    assert resumed.outcome(claimed.id) == Outcome("t0007")
+
+
 def test_numbers_go_on_after_those_that_are_pending(records: JobRecords, session: Path) -> None:
     old = records.add(RECORD)
     new = after_crash(session).add(RECORD)
@@ -114,6 +134,7 @@ DAMAGED: dict[str, str | bytes] = {
     "negative request id": changed(request_id=-1),
     "flag for a number": changed(attempts=True),
     "many digits": record_to_json(RECORD).replace('"attempts": 0', f'"attempts": {"9" * 5000}'),
+    "token": changed(token="../../x"),
     "address": changed(address="/render/../quit"),
     "client": changed(client="x" * 5000),
     "surrogate": changed(client="\ud800"),
@@ -213,6 +234,7 @@ def test_who_comes_back_late_is_told_how_it_ended(
     assert resumed.claim(*RECORD.asked) == record
     assert resumed.outcome(record.id) == (outcome or Outcome())
     assert files(session) == []
+    assert resumed.claim(*RECORD.asked) is None, "said once: it may be another that counts from 1"
 
 
 def test_only_what_was_resumed_is_remembered(records: JobRecords) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.jobs.record_file import JobRecord
+from engine.jobs.record_file import JobRecord, record_to_json
 from engine.jobs.records import ATTEMPTS_MAX, JobRecords
 from engine.scene.book import SceneBook
 from engine.scene.edits import AddSources, NewSource
@@ -63,6 +63,20 @@ def test_a_render_goes_on_and_is_told_to_who_asks_again(
         assert [row.take for row in client.takes()] == ["t0001"]
         assert not list((service.config.session / "jobs").iterdir())
         assert client.render("scene1").take == "t0002", "another request is another render"
+
+
+def test_a_kill_between_a_take_and_the_end_of_its_record_leaves_one_take(
+    run_again: Callable[..., Any], pack: Any, crashed: JobRecord
+) -> None:
+    with run_again(pack) as (service, ports, _), Client.connect(ports.tcp) as client:
+        assert again(client, crashed).result().take == "t0001"
+        session = service.config.session
+    (session / "jobs" / f"{crashed.id}.json").write_text(record_to_json(crashed))
+    with run_again(pack) as (_, ports, _), Client.connect(ports.tcp) as client:
+        assert client.jobs() == []
+        assert again(client, crashed).result().take == "t0001"
+        assert [row.take for row in client.takes()] == ["t0001"]
+        assert not list((session / "jobs").iterdir())
 
 
 def test_a_resumed_render_can_be_cancelled_by_who_follows_it(
