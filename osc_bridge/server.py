@@ -224,6 +224,9 @@ class OscServer:
             own(reply)
         except WildtrackError as error:
             reply.fail(error)
+        except Exception as error:
+            log.exception("%s failed.", reply.address)
+            reply.fail(defect(reply.address, error))
 
     # What the server answers itself
 

@@ -369,3 +369,11 @@ def test_no_progress_follows_an_end(rig, raw) -> None:
 def test_an_answer_is_never_answered(raw: Any, address: str) -> None:
     raw.link.send(encode(address, [("h", 7), ("s", "/wildtrack/ping")]))
     assert raw.ask(8, Ping()).request_id == 8
+
+
+def test_a_defect_of_the_server_ends_the_request(rig: Any, raw: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(rig.server._hub, "subscribe", lambda *_: 1 // 0)
+    failed = raw.ask(7, Subscribe())
+    assert isinstance(failed.error(), InternalError)
+    assert raw.ask(7, Subscribe()) == failed
+    assert isinstance(raw.ask(8, Sync()), Done)
