@@ -13,7 +13,7 @@ from engine.steps import StepCallback
 from engine.synthesis.codec import CodecSettings, MelCodec
 from engine.training.batches import crop, draw
 from engine.training.features import MelStore
-from engine.training.loop import Schedule, fit, generator_for
+from engine.training.loop import At, Lesson, Place, Schedule, fit, generator_for
 
 PATCHES = 60_000
 PATCHES_A_CLIP = 12
@@ -54,7 +54,8 @@ def train(
     codec.fit(patches(store, indices, weights, settings.patch, seed))
     optimizer = torch.optim.AdamW(codec.edges.parameters(), lr=1e-3, weight_decay=0.01)
 
-    def loss(_: int, generator: torch.Generator) -> Tensor:
+    def loss(at: At) -> Tensor:
+        generator = at.generator
         wanted = torch.full((BATCH, WINDOW, MEL.mels), MEL.log_floor)
         for row, index in enumerate(draw(weights, BATCH, generator)):
             piece = crop(store.clip(indices[index]), WINDOW, generator)
@@ -66,7 +67,8 @@ def train(
         redrawn = codec.edges(codec.decode_linear(tokens + level * noise))
         return edge_loss(redrawn, wanted)
 
-    trained = fit(codec.edges, loss, [optimizer], schedule, checkpoint, on_step, seed)
+    lesson = Lesson(codec.edges, loss, [[optimizer]])
+    trained = fit(lesson, schedule, Place(checkpoint, on_step, seed))
     codec.edges.load_state_dict(trained.state_dict())
     return codec.eval()
 

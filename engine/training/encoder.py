@@ -22,7 +22,7 @@ from engine.steps import StepCallback
 from engine.training.batches import balance, draw, windows
 from engine.training.corpus import Clip
 from engine.training.features import MelStore
-from engine.training.loop import Schedule, fit
+from engine.training.loop import At, Lesson, Place, Schedule, fit
 from engine.training.losses import similarities, soft_contrastive
 
 SHAPES = ((86, 72), (172, 36))  # (frames, clips a batch): equal work a step
@@ -66,8 +66,9 @@ def train(
         optimizer = torch.optim.AdamW(model.parameters(), lr=1.5e-3, weight_decay=0.05)
         weights = balance(data.clips)
 
-        def loss(step: int, generator: torch.Generator) -> Tensor:
-            window, count = SHAPES[step % len(SHAPES)]
+        def loss(at: At) -> Tensor:
+            generator = at.generator
+            window, count = SHAPES[at.step % len(SHAPES)]
             rows = draw(weights, count, generator)
             pictures, frames = windows(
                 data.store, [data.indices[row] for row in rows], window, generator
@@ -77,7 +78,8 @@ def train(
                 model, pictures, frames, data.texts[variant, rows], data.classes[rows]
             )
 
-        trained = fit(model, loss, [optimizer], schedule, checkpoint, on_step, seed)
+        lesson = Lesson(model, loss, [[optimizer]])
+        trained = fit(lesson, schedule, Place(checkpoint, on_step, seed))
     assert isinstance(trained, AudioTextModel)
     return trained.net
 

@@ -16,7 +16,7 @@ from engine.synthesis.codec import MelCodec
 from engine.synthesis.dit import DiT, DiTSettings
 from engine.training.batches import crop, draw, uniform
 from engine.training.features import MelStore
-from engine.training.loop import Schedule, fit, muon_and_adamw
+from engine.training.loop import At, Lesson, Place, Schedule, fit, muon_and_adamw
 
 WINDOWS = ((12, 160), (22, 88), (43, 45), (86, 22))  # (tokens, clips a batch): equal work a step
 UNCONDITIONED = 0.12
@@ -120,9 +120,10 @@ def train(
         model = DiT(settings)
     optimizers = muon_and_adamw(model.blocks, model, 1e-3)
 
-    def loss(step: int, generator: torch.Generator) -> Tensor:
-        return flow_loss(model, batch(data, codec, step, generator), generator)
+    def loss(at: At) -> Tensor:
+        return flow_loss(model, batch(data, codec, at.step, at.generator), at.generator)
 
-    trained = fit(model, loss, optimizers, schedule, checkpoint, on_step, seed)
+    lesson = Lesson(model, loss, [optimizers])
+    trained = fit(lesson, schedule, Place(checkpoint, on_step, seed))
     assert isinstance(trained, DiT)
     return trained

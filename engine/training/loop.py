@@ -1,27 +1,30 @@
-"""One training loop for every stage: warm-up, flat, decay; EMA; checkpoints that resume.
+"""One training loop for every stage: warm-up, flat, decay; EMA; validation; several processes.
 
 Batches and noise of step ``s`` are drawn from generators seeded by (seed, s) alone, so a run that
-was stopped goes on exactly as if it had not been. The mean-teacher recipe and several processes
-(training issue) hang on :func:`fit` too: the EMA copy kept here is the teacher.
+was stopped goes on exactly as if it had not been, on one process or on several
+(:mod:`engine.training.world`). The exponential moving average kept here is the result, and the
+teacher of the mean-teacher stages.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from engine.steps import StepCallback
-from osc_bridge.errors import BadCheckpoint
-from presets.files import writing_whole
+from engine.steps import StepCallback, no_steps
+from engine.training.checkpoints import State, best_of, load_best, save_best
+from engine.training.journal import Journal, no_journal
+from engine.training.world import World
+from osc_bridge.errors import BadCheckpoint, Cancelled
 
-Loss = Callable[[int, torch.Generator], Tensor]
 CHECKPOINT_EVERY_S = 60.0
 
 
@@ -41,6 +44,58 @@ class Schedule:
         return min(1.0, (step + 1) / self.warmup, max(left, 0.0))
 
 
+@dataclass(frozen=True)
+class At:
+    """Where the loop is, all that a loss may depend on besides the weights.
+
+    ``turn`` counts the optimisers' turns on one batch; each turn has the same ``generator`` afresh.
+    ``average`` is the moving average of the model (the mean teacher).
+    """
+
+    step: int
+    turn: int
+    generator: torch.Generator
+    average: nn.Module
+    world: World
+
+
+Loss = Callable[[At], Tensor]
+Validate = Callable[[nn.Module], Mapping[str, float]]
+"""Takes the averaged model, in eval mode; the lower its ``loss``, the better."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is trained: ``loss`` gives this process's mean over its rows; turns go one by one."""
+
+    model: nn.Module
+    loss: Loss
+    turns: Sequence[Sequence[Optimizer]]
+    validate: Validate | None = None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Validate every ``every`` steps; end after ``patience`` validations without a better one.
+
+    ``patience`` 0 goes on to the last step.
+    """
+
+    every: int = 100
+    patience: int = 0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and with whom a training runs, and who hears of it."""
+
+    checkpoint: Path
+    on_step: StepCallback = no_steps
+    seed: int = 0
+    world: World = World()  # noqa: RUF009 - frozen
+    journal: Journal = no_journal
+
+
 def generator_for(seed: int, step: int) -> torch.Generator:
     """Return the source of all randomness of one step."""
     return torch.Generator().manual_seed(seed * 1_000_003 + step)
@@ -57,83 +112,144 @@ def muon_and_adamw(blocks: nn.Module, model: nn.Module, rate: float) -> list[Opt
     ]
 
 
-def fit(
-    model: nn.Module,
-    loss: Loss,
-    optimizers: Sequence[Optimizer],
-    schedule: Schedule,
-    checkpoint: Path,
-    on_step: StepCallback,
-    seed: int = 0,
-) -> nn.Module:
-    """Train ``model`` in place and return its exponential moving average, in eval mode.
+def fit(lesson: Lesson, schedule: Schedule, place: Place, watch: Watch | None = None) -> nn.Module:
+    """Train the lesson's model in place and return its moving average, in eval mode.
 
-    ``loss(step, generator)`` builds a batch and returns a scalar. An existing ``checkpoint`` of the
-    same shapes is resumed; BadCheckpoint if it belongs to another model.
+    With validation the average that did best is returned. An existing checkpoint of the same
+    shapes is resumed; BadCheckpoint if it belongs to another model. Cancelled, when ``on_step``
+    raises it, leaves a checkpoint of that very step.
     """
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema))  # type: ignore[no-untyped-call]
-    rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
-    step = _resume(checkpoint, model, average, optimizers)
-    saved = time.monotonic()
-    model.train()
-    while step < schedule.steps:
-        factor = schedule.rate(step)
-        for optimizer, base in zip(optimizers, rates, strict=True):
+    return _Course(lesson, schedule, place, watch or Watch()).run()
+
+
+class _Course:
+    """One call of :func:`fit`."""
+
+    def __init__(self, lesson: Lesson, schedule: Schedule, place: Place, watch: Watch) -> None:
+        self._lesson, self._schedule, self._place, self._watch = lesson, schedule, place, watch
+        average = AveragedModel(lesson.model, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema))  # type: ignore[no-untyped-call]
+        average.eval()
+        optimizers = [optimizer for turn in lesson.turns for optimizer in turn]
+        self._state = State(lesson.model, average, optimizers)
+        self._rates = [[group["lr"] for group in o.param_groups] for o in optimizers]
+        self._progress = self._state.resume(place.checkpoint)
+        self._taught = _Taught(lesson, place.world)
+        self._step_on: nn.Module = self._taught
+        if place.world.size > 1:
+            self._step_on = DistributedDataParallel(self._taught, find_unused_parameters=True)
+
+    def run(self) -> nn.Module:
+        saved = time.monotonic()
+        self._lesson.model.train()
+        while self._progress.step < self._schedule.steps and not self._progress.stopped:
+            loss = self._teach(self._progress.step)
+            self._progress = replace(self._progress, step=self._progress.step + 1)
+            self._tell(loss)
+            self._look()
+            done = self._progress.step == self._schedule.steps or self._progress.stopped
+            if done or time.monotonic() - saved > CHECKPOINT_EVERY_S:
+                self._save()
+                saved = time.monotonic()
+            try:
+                self._place.on_step(self._progress.step, self._schedule.steps)
+            except Cancelled:
+                self._save()
+                raise
+        return self._result()
+
+    def _teach(self, step: int) -> float:
+        """Go through the turns of one step; return the first turn's loss over all processes."""
+        losses = []
+        self._set_rates(self._schedule.rate(step))
+        for turn, optimizers in enumerate(self._lesson.turns):
+            torch.manual_seed(self._place.seed * 1_000_003 + step)  # dropout takes no generator
+            self._taught.at = self._at(step, turn)
+            loss: Tensor = self._step_on()
+            losses.append(self._place.world.mean(loss))
+            for optimizer in self._state.optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            _turn(optimizers, self._schedule.clip_norm)
+        self._state.average.update_parameters(self._lesson.model)
+        return losses[0]
+
+    def _at(self, step: int, turn: int) -> At:
+        place = self._place
+        generator = generator_for(place.seed, step)
+        average: nn.Module = self._state.average.module
+        return At(step, turn, generator, average, place.world)
+
+    def _set_rates(self, factor: float) -> None:
+        for optimizer, base in zip(self._state.optimizers, self._rates, strict=True):
             for group, rate in zip(optimizer.param_groups, base, strict=True):
                 group["lr"] = rate * factor
-        torch.manual_seed(seed * 1_000_003 + step)  # dropout has no generator argument
-        _step(model, loss(step, generator_for(seed, step)), optimizers, schedule.clip_norm)
-        average.update_parameters(model)
-        step += 1
-        on_step(step, schedule.steps)
-        if step == schedule.steps or time.monotonic() - saved > CHECKPOINT_EVERY_S:
-            _save(checkpoint, step, model, average, optimizers)
-            saved = time.monotonic()
-    module: nn.Module = average.module
-    return module.eval()
+
+    def _tell(self, loss: float) -> None:
+        if not loss - loss == 0:
+            raise BadCheckpoint(
+                f"The loss is {loss} at step {self._progress.step}: lower learning_rate in the "
+                "configuration, or train in float32; the last checkpoint is unharmed."
+            )
+        if self._place.world.first:
+            rate = self._schedule.rate(self._progress.step - 1)
+            self._place.journal(self._progress.step, {"loss": loss, "rate": rate})
+
+    def _look(self) -> None:
+        """Validate when it is time; remember the best, and stop when nothing gets better."""
+        step, every, validate = self._progress.step, self._watch.every, self._lesson.validate
+        if validate is None or (step % every and step != self._schedule.steps):
+            return
+        score = self._place.world.agreed(self._score(validate))
+        if score < self._progress.best:
+            if self._place.world.first:
+                save_best(best_of(self._place.checkpoint), self._state.average)
+            self._progress = replace(self._progress, best=score, best_step=step)
+        patience = self._watch.patience * every
+        stopped = bool(patience) and step - self._progress.best_step >= patience
+        self._progress = replace(self._progress, stopped=stopped)
+
+    def _score(self, validate: Validate) -> float:
+        """Validate on the first process; the others wait for its score."""
+        if not self._place.world.first:
+            return 0.0
+        average = self._state.average.module
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            numbers = validate(average)
+        told = {f"held_out/{name}": number for name, number in numbers.items()}
+        self._place.journal(self._progress.step, told)
+        return numbers["loss"]
+
+    def _save(self) -> None:
+        if self._place.world.first:
+            self._state.save(self._place.checkpoint, self._progress)
+
+    def _result(self) -> nn.Module:
+        self._place.world.wait()
+        if self._progress.best_step:
+            load_best(best_of(self._place.checkpoint), self._state.average)
+        module: nn.Module = self._state.average.module
+        return module.eval()
 
 
-def _step(
-    model: nn.Module, loss: Tensor, optimizers: Sequence[Optimizer], clip_norm: float
-) -> None:
-    for optimizer in optimizers:
-        optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+class _Taught(nn.Module):
+    """The model and its loss as one module, which DistributedDataParallel can hold."""
+
+    def __init__(self, lesson: Lesson, world: World) -> None:
+        super().__init__()
+        self.model = lesson.model
+        self.at: At | None = None
+        self._loss = lesson.loss
+        self._world = world
+
+    def forward(self) -> Tensor:
+        """Return this process's loss of the step that ``at`` names."""
+        assert self.at is not None
+        with self._world.computing():
+            return self._loss(self.at)
+
+
+def _turn(optimizers: Sequence[Optimizer], clip_norm: float) -> None:
+    parameters = [p for o in optimizers for group in o.param_groups for p in group["params"]]
+    nn.utils.clip_grad_norm_(parameters, clip_norm)
     for optimizer in optimizers:
         optimizer.step()
-
-
-def _save(
-    path: Path,
-    step: int,
-    model: nn.Module,
-    average: AveragedModel,
-    optimizers: Sequence[Optimizer],
-) -> None:
-    state = {
-        "step": step,
-        "model": model.state_dict(),
-        "average": average.state_dict(),
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-    }
-    with writing_whole(path) as part:
-        torch.save(state, part)
-
-
-def _resume(
-    path: Path, model: nn.Module, average: AveragedModel, optimizers: Sequence[Optimizer]
-) -> int:
-    if not path.exists():
-        return 0
-    try:
-        state = torch.load(path, weights_only=True)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise BadCheckpoint(
-            f"{path} does not fit this stage's model ({error}); remove it to start the stage anew."
-        ) from error
-    return int(state["step"])

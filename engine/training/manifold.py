@@ -18,7 +18,7 @@ from torch.nn import functional
 from engine.cmss import SSV2A
 from engine.steps import StepCallback
 from engine.training.batches import draw
-from engine.training.loop import Schedule, fit
+from engine.training.loop import At, Lesson, Place, Schedule, fit
 from engine.training.losses import ccmr_mask, contrastive, cosine_distance
 
 BATCH = 192
@@ -97,12 +97,14 @@ def train(
         nn.init.constant_(tower.out_sigma.bias, QUIET_LOG_VAR)
     optimizer = torch.optim.AdamW(parts.parameters(), lr=1.5e-3, weight_decay=0.02)
 
-    def loss(_: int, generator: torch.Generator) -> Tensor:
+    def loss(at: At) -> Tensor:
+        generator = at.generator
         rows = draw(pairs.weights, BATCH, generator)
         clips = blur(image_side(pairs, rows, generator), NOISE, generator)
         return fold_loss(model, clips, blur(pairs.claps[rows], NOISE, generator), generator)
 
-    trained = fit(model, loss, [optimizer], schedule, checkpoint, on_step, seed)
+    lesson = Lesson(model, loss, [[optimizer]])
+    trained = fit(lesson, schedule, Place(checkpoint, on_step, seed))
     assert isinstance(trained, SSV2A)
     return trained
 

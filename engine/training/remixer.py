@@ -15,7 +15,7 @@ from engine.perception.mel import MEL
 from engine.steps import StepCallback
 from engine.training.batches import draw, uniform, windows
 from engine.training.features import MelStore
-from engine.training.loop import Schedule, fit
+from engine.training.loop import At, Lesson, Place, Schedule, fit
 from engine.training.losses import cosine_distance
 from engine.training.manifold import NOISE, Pairs, blur, image_side
 
@@ -105,12 +105,14 @@ def train(
     optimizer = torch.optim.AdamW(model.remixer.parameters(), lr=1e-3, weight_decay=0.02)
     weight = model.config.remixer.styler.kl_weight / model.config.clap_dim
 
-    def loss(_: int, generator: torch.Generator) -> Tensor:
+    def loss(at: At) -> Tensor:
+        generator = at.generator
         scenes = compose(model, data, generator)
         mixed = model.remixer(scenes.tokens, scenes.clips)
         kl: Tensor = weight * mixed.kl().mean()
         return cosine_distance(mixed.sample(generator), scenes.target) + kl
 
-    trained = fit(model.remixer, loss, [optimizer], schedule, checkpoint, on_step, seed)
+    lesson = Lesson(model.remixer, loss, [[optimizer]])
+    trained = fit(lesson, schedule, Place(checkpoint, on_step, seed))
     model.remixer.load_state_dict(trained.state_dict())
     return model.eval()
