@@ -1,8 +1,8 @@
 """A scene with what it was before: undo and redo, the same after a replay of the journal.
 
-A step is one change for people: settings of one field of one source that follow each other within
-a second, a fader being drawn, are one step. Undo and redo raise the revision like any edit, and
-never take back which ids were used.
+A step is one change for people: settings of one thing that follow each other within a second, such
+as a fader or a box being drawn or a name being typed, are one step. A switch is one each time.
+Undo and redo raise the revision like any edit, and never take back which ids were used.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.scene import applying
-from engine.scene.edits import Edit, NewScene, Redo, SetField, Undo
+from engine.scene.edits import Edit, NewScene, Redo, SetBox, SetField, SetSceneField, Undo
 from engine.scene.model import Scene, altered
 from engine.scene.wording import said
 from osc_bridge.errors import BadArguments, NothingToUndo
@@ -20,6 +20,11 @@ MAX_STEPS = 100
 
 DRAG_MS = 1_000
 """Settings of the same field that follow each other within this time are one step."""
+
+_DRAWN = frozenset(
+    ("weight", "gain_db", "pan", "start_sample", "duration_samples", "box", "label", "text", "name")
+)
+"""What passes through values that nobody wants to return to."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Drag:
-    """The setting that the latest step ends in, while it may go on."""
+    """The setting that the latest step ends in, while it may go on; ``source`` "": the scene's."""
 
     source: str
     field: str
@@ -86,20 +91,31 @@ def advance(now: Timeline, edit: Edit, time_ms: int | None) -> Timeline:
     scene = applying.apply(now.scene, edit)
     if scene is now.scene:
         return now
-    drag = None
-    if isinstance(edit, SetField) and time_ms is not None:
-        drag = Drag(edit.source, edit.field, time_ms)
-        if now.undo and _goes_on(now.drag, drag):
-            return Timeline(scene, now.undo, (), now.what, drag)
+    drag = _drag(edit, time_ms)
+    if now.undo and _goes_on(now.drag, drag):
+        return Timeline(scene, now.undo, (), now.what, drag)
     what = said(edit)
     return Timeline(scene, _put(now.undo, Step(now.scene, what)), (), what, drag)
 
 
-def _goes_on(before: Drag | None, drag: Drag) -> bool:
+def _drag(edit: Edit, time_ms: int | None) -> Drag | None:
+    """What ``edit`` draws on, None for what is a step by itself."""
+    source, field = "", ""
+    match edit:
+        case SetField():
+            source, field = edit.source, edit.field
+        case SetSceneField():
+            field = edit.field
+        case SetBox():
+            source, field = edit.source, "box"
+    return Drag(source, field, time_ms) if field in _DRAWN and time_ms is not None else None
+
+
+def _goes_on(before: Drag | None, drag: Drag | None) -> bool:
     return (
         before is not None
-        and before.field == drag.field
-        and before.source == drag.source
+        and drag is not None
+        and (before.source, before.field) == (drag.source, drag.field)
         and 0 <= drag.time_ms - before.time_ms <= DRAG_MS
     )
 

@@ -241,6 +241,39 @@ def test_a_fader_that_is_drawn_is_one_step() -> None:
 
 
 @pytest.mark.parametrize(
+    "drawn",
+    [
+        [SetBox("s2", (0, 0, edge, 9)) for edge in range(3, 6)],
+        [SetSceneField("duration_samples", length) for length in (90_000, 80_000, 70_000)],
+        [SetSceneField("name", name) for name in ("Y", "Ya", "Yard")],
+        [SetField("s1", "text", text) for text in ("w", "wi", "wind")],
+    ],
+)
+def test_a_box_that_is_drawn_and_a_name_that_is_typed_are_one_step(drawn: list[Edit]) -> None:
+    before = timeline_of(AddSources((TEXT, REGION)))
+    now = before
+    for place, edit in enumerate(drawn):
+        now = advance(now, edit, 120_000 + 20 * place)
+    assert len(now.undo) == len(before.undo) + 1
+    assert content(advance(now, Undo(), 0).scene) == content(before.scene)
+
+
+@pytest.mark.parametrize("switch", ["mute", "solo"])
+def test_a_switch_is_a_step_each_time(switch: str) -> None:
+    before = timeline_of(AddSources((TEXT,)))
+    on = advance(before, SetField("s1", switch, True), 120_000)
+    off = advance(on, SetField("s1", switch, False), 120_010)
+    assert content(advance(off, Undo(), 0).scene) == content(on.scene)
+
+
+def test_seeds_tried_one_after_the_other_can_all_be_returned_to() -> None:
+    now = timeline_of(AddSources((TEXT,)))
+    for seed in range(5):
+        now = advance(now, SetField("s1", "seed", seed), 120_000 + seed)
+    assert advance(now, Undo(), 0).scene.source("s1").seed == 3
+
+
+@pytest.mark.parametrize(
     "between",
     [
         drag("s1", "gain_db", (-2, DRAG_MS + 1)),
@@ -264,7 +297,8 @@ def test_whatever_comes_between_ends_the_drag(between: list[tuple[Edit, int]]) -
 
 def test_edits_without_a_time_are_a_step_each() -> None:
     now = history.begin(NEW)
-    for edit in [AddSources((TEXT,)), *(SetField("s1", "gain_db", -step) for step in range(1, 5))]:
+    faders: list[Edit] = [SetField("s1", "gain_db", -step) for step in range(1, 5)]
+    for edit in [AddSources((TEXT,)), *faders]:
         now = advance(now, edit, None)
     assert now.history.undo_steps == 5
 
