@@ -213,6 +213,7 @@ class OscServer:
         except NotAuthorised:
             self._hub.forget(peer.key)
             raise
+        peer.admit()
 
     def _dispatch(self, reply: Reply, own: Callable[[Reply], None] | None) -> None:
         if own is None:

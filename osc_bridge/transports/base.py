@@ -37,6 +37,9 @@ class Peer(Protocol):
             OutOfRange: the packet is larger than the transport carries.
         """
 
+    def admit(self) -> None:
+        """Note that it has shown the token: where room is short, strangers go first."""
+
     def hold(self) -> None:
         """Deliver nothing more from this peer for now; from any thread.
 

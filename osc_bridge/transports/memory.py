@@ -34,6 +34,9 @@ class MemoryPeer:
         if self.deliver is not None:
             self.deliver(packet)
 
+    def admit(self) -> None:
+        """Do nothing: room is never short."""
+
     def hold(self) -> None:
         """Do nothing: the sender's own thread delivers."""
 

@@ -28,7 +28,7 @@ _OUTBOX_HOLD_BYTES = 1 << 20
 _OUTBOX_MAX_BYTES = 4 << 20
 """A client that leaves this much unread is disconnected."""
 _CONNECTIONS_MAX = 256
-"""Further clients are disconnected at once, so that descriptors remain for the work."""
+"""With more, a stranger (else who comes) is disconnected: descriptors remain for the work."""
 _TURN = 128
 """Packets of one client that are delivered before others of its listener get their turn."""
 _CLOSE_S = 1.0
@@ -61,6 +61,7 @@ class TcpPeer:
         self.key = key
         self.host = host
         self.needs_token = needs_token
+        self.is_stranger = needs_token
         self.framing: Framing | None = None
         self.backlog: deque[Frame] = deque()
         """What was read while nobody took it: at most one read."""
@@ -82,6 +83,10 @@ class TcpPeer:
                 return
             self._is_queued = True
         self._wake(self)
+
+    def admit(self) -> None:
+        """Keep the connection where room is short."""
+        self.is_stranger = False
 
     def hold(self) -> None:
         """Deliver nothing more for now, and read nothing: the client has to wait."""
@@ -172,7 +177,7 @@ class TcpListener:
         if found is None:
             return
         sock, address = found
-        if len(self._peers) >= _CONNECTIONS_MAX:
+        if not self._has_room():
             sock.close()
             return
         sock.setblocking(False)
@@ -181,6 +186,15 @@ class TcpListener:
         peer = TcpPeer(sock, key, str(address[0]), self._needs_token, self._wake_for)
         self._peers[key] = peer
         self._loop.watch(sock, READ, lambda events: self._ready(peer, events))
+
+    def _has_room(self) -> bool:
+        """Whether one more can come; the oldest stranger makes room."""
+        if len(self._peers) < _CONNECTIONS_MAX:
+            return True
+        stranger = next((peer for peer in self._peers.values() if peer.is_stranger), None)
+        if stranger is not None:
+            self._drop(stranger)
+        return stranger is not None
 
     def _wake_for(self, peer: TcpPeer) -> None:
         with self._lock:

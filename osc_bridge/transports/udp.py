@@ -52,6 +52,9 @@ class UdpPeer:
         with contextlib.suppress(OSError):
             self.sock.sendto(packet, self.address)
 
+    def admit(self) -> None:
+        """Do nothing: datagrams need no room."""
+
     def hold(self) -> None:
         """Do nothing: nobody can make a sender of datagrams wait."""
 

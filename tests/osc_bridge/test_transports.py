@@ -202,6 +202,25 @@ def test_connections_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     listener.close()
 
 
+def test_strangers_do_not_take_the_room_of_who_has_the_token(
+    fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("osc_bridge.transports.tcp._CONNECTIONS_MAX", 2)
+    listener = TcpListener(needs_token=True)
+    address = ("127.0.0.1", listener.port)
+    with (
+        OscServer(fake_engine, [listener], "token"),
+        Client.connect(listener.port, timeout_s=WAIT_S, token="token") as friend,
+        socket.create_connection(address, WAIT_S) as stranger,
+    ):
+        with Client.connect(listener.port, timeout_s=WAIT_S, token="token") as late:
+            assert stranger.recv(1) == b""
+            assert late.ping(WAIT_S).uptime_s >= 0
+            with socket.create_connection(address, WAIT_S) as another:
+                assert another.recv(1) == b""
+        assert friend.ping(WAIT_S).uptime_s >= 0
+
+
 @pytest.mark.parametrize("make", LISTENERS)
 def test_another_interface_is_served_behind_a_token(make: Any) -> None:
     with pytest.raises(OutOfRange, match="--bind"):
