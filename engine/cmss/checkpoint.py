@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from engine.cmss.config import SSV2AConfig
 from engine.cmss.model import SSV2A
 from engine.cmss.temporal import HEADS, Aggregator
+from engine.cmss.translator import Translator
 from osc_bridge.errors import BadCheckpoint, FileMissing
 from presets.files import write_whole
 
@@ -32,6 +33,8 @@ SAFETENSORS_FILE = "ssv2a.safetensors"
 
 PARTS = ("manifold_state", "generator_state", "remixer_state")
 AGGREGATOR_PART = "aggregator_state"
+TRANSLATOR_PART = "translator_state"
+"""audio2clip; only our own layout has it."""
 
 State = dict[str, Tensor]
 
@@ -71,6 +74,8 @@ def _modules(model: SSV2A) -> dict[str, nn.Module]:
     modules = dict(zip(PARTS, (model.manifold, model.generator, model.remixer), strict=True))
     if model.aggregator is not None:
         modules[AGGREGATOR_PART] = model.aggregator
+    if model.translator is not None:
+        modules[TRANSLATOR_PART] = model.translator
     return modules
 
 
@@ -80,7 +85,10 @@ def _assemble(config: SSV2AConfig, states: Mapping[str, State], source: Path) ->
         aggregator = None
         if AGGREGATOR_PART in states:
             aggregator = _aggregator_of(states[AGGREGATOR_PART], source)
-        model = SSV2A(config, aggregator)
+        translator = None
+        if TRANSLATOR_PART in states:
+            translator = _translator_of(states[TRANSLATOR_PART], config, source)
+        model = SSV2A(config, aggregator, translator)
     problems: list[str] = []
     for part, module in _modules(model).items():
         problems += _differences(part, module.state_dict(), states[part])
@@ -125,6 +133,17 @@ def _aggregator_of(state: State, source: Path) -> Aggregator:
         )
     layers = {int(m[1]) for k in state if (m := re.match(r"encoder\.encoder\.(\d+)\.", k))}
     return Aggregator(dim, len(layers), hidden.shape[0], table.shape[0])
+
+
+def _translator_of(state: State, config: SSV2AConfig, source: Path) -> Translator:
+    """A translator as wide as its own weights, from and to the sizes of the configuration."""
+    enter = state.get("enter.weight")
+    if enter is None or enter.dim() != 2 or len(enter) == 0:
+        raise BadCheckpoint(
+            f"{source}: missing or misshapen {TRANSLATOR_PART}.enter.weight; train the stage "
+            "audio2clip again."
+        )
+    return Translator(config.clap_dim, config.clip_dim, len(enter))
 
 
 def _read_pickled(path: Path, aggregator_path: Path) -> dict[str, State]:
@@ -192,12 +211,13 @@ def _read_safetensors(path: Path) -> State:
 def _split(path: Path, tensors: State) -> dict[str, State]:
     """Sort tensors under their state dict by the prefix of their names."""
     states: dict[str, State] = {part: {} for part in PARTS}
+    allowed = (*PARTS, AGGREGATOR_PART, TRANSLATOR_PART)
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
-        if part not in (*PARTS, AGGREGATOR_PART) or not rest:
+        if part not in allowed or not rest:
             raise BadCheckpoint(
                 f"{path}: unexpected tensor {name[:80]!r}; allowed prefixes are "
-                f"{(*PARTS, AGGREGATOR_PART)}: save it again with Wildtrack."
+                f"{allowed}: save it again with Wildtrack."
             )
         states.setdefault(part, {})[rest] = tensor
     return states

@@ -93,7 +93,17 @@ def _paper_tokens(model: SSV2A, clips: Tensor, claps: Tensor) -> RemixTokens:
         present = vectors.any(dim=-1)
         if bool(present.any()):
             manifold[present] = tower(vectors[present]).mu
-    return RemixTokens(manifold, clips, _counts(model, clips))
+    return RemixTokens(manifold, _seen_and_heard(model, clips, claps), _counts(model, clips))
+
+
+def _seen_and_heard(model: SSV2A, clips: Tensor, claps: Tensor) -> Tensor:
+    """CLIP halves of the tokens: of audio sources zero, or what a translator makes of them."""
+    if model.translator is None:
+        return clips
+    audio = claps.any(dim=-1)
+    clips = clips.clone()
+    clips[audio] = model.translator(claps[audio])
+    return clips
 
 
 def _published_rows(

@@ -1,4 +1,4 @@
-"""SSV2A's core: manifold, reconstructor, Remixer and, where a pack has one, the aggregator."""
+"""SSV2A's core: manifold, reconstructor, Remixer; some packs have aggregator and translator."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from engine.cmss.config import SSV2AConfig
 from engine.cmss.manifold import Manifold, VariationalTower, build_reconstructor
 from engine.cmss.remixer import Remixer
 from engine.cmss.temporal import Aggregator
+from engine.cmss.translator import Translator
 
 
 class SSV2A(nn.Module):
@@ -17,13 +18,19 @@ class SSV2A(nn.Module):
     names are properties.
     """
 
-    def __init__(self, config: SSV2AConfig, aggregator: Aggregator | None = None) -> None:
+    def __init__(
+        self,
+        config: SSV2AConfig,
+        aggregator: Aggregator | None = None,
+        translator: Translator | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
         self.manifold = Manifold(config)
         self.generator = build_reconstructor(config)
         self.remixer = Remixer(config)
         self.aggregator = aggregator
+        self.translator = translator
 
     @property
     def clip_projector(self) -> VariationalTower:
