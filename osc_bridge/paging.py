@@ -127,7 +127,7 @@ def _plain(cls: Callable[[int, int, int, tuple[Row, ...]], Page]) -> Callable[[C
 
 def _page(make: Callable[[Cut[Row]], Page], address: str, page: int, rows: Sequence[Row]) -> Page:
     room = DATAGRAM_MAX - _size(make(Cut(0, -1, 0, ())), address)
-    pages = _cut(rows, room)
+    pages = _remembered(tuple(rows), room, address)
     if page >= len(pages):
         raise OutOfRange(
             f"page is {page}: 0 to {len(pages) - 1} is allowed (the list has {len(rows)} rows); "
@@ -135,6 +135,18 @@ def _page(make: Callable[[Cut[Row]], Page], address: str, page: int, rows: Seque
         )
     following = page + 1 if page + 1 < len(pages) else -1
     return make(Cut(page, following, len(rows), tuple(pages[page])))
+
+
+def _remembered(rows: tuple[Row, ...], room: int, address: str) -> list[list[Row]]:
+    """The pages of a list; while it stays the same, asking for the next does not cut it again."""
+    known = _last_cuts.get(address)
+    if known is None or known[:2] != (room, rows):
+        known = _last_cuts[address] = (room, rows, _cut(rows, room))
+    return known[2]
+
+
+_last_cuts: dict[str, tuple[int, tuple[Any, ...], list[list[Any]]]] = {}
+"""The list that was asked for last, by address: room of a page, rows and pages."""
 
 
 def _cut(rows: Sequence[Row], room: int) -> list[list[Row]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from engine.server.asked import Desk
 from engine.takes import TakeRow
 from osc_bridge import paging, schema
@@ -37,6 +39,7 @@ class TakeHandlers:
         return paging.compare_page(request.a, request.b, request.page, rows)
 
 
+@functools.lru_cache(maxsize=8192)
 def _row(take: TakeRow) -> schema.TakeRow:
     return schema.TakeRow(
         take.take,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from osc_bridge import paging
 from osc_bridge.errors import OutOfRange
 from osc_bridge.events import Done
 from osc_bridge.fields import INT32_MAX, INT64_MAX
@@ -144,3 +145,27 @@ def test_an_empty_list_has_one_page(address: str) -> None:
 def test_a_page_that_is_not_there_is_refused() -> None:
     with pytest.raises(OutOfRange, match="page is 1: 0 to 0"):
         source_page("a", 1, 1, [])
+
+
+def test_a_long_list_is_cut_once_while_it_stays_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [replace(TakeRow.example(), take=f"t{number:04d}") for number in range(200)]
+    cuts: list[int] = []
+
+    def cut(given: Sequence[Any], room: int) -> list[list[Any]]:
+        cuts.append(len(given))
+        return real(given, room)
+
+    real = paging._cut
+    monkeypatch.setattr(paging, "_cut", cut)
+    seen: list[TakeRow] = []
+    page = 0
+    while page >= 0:
+        shown = take_page(page, list(map(replace, rows)))
+        seen += shown.rows
+        page = shown.next_page
+    assert seen == rows
+    assert cuts == [200]
+    renamed = [replace(rows[0], name="Rain"), *rows[1:]]
+    assert take_page(0, renamed).rows[0].name == "Rain"
+    assert take_page(0, rows[:1]).total == 1
+    assert cuts == [200, 200, 1]
