@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from engine.scene.cutting import Size, set_box
 from engine.scene.edits import (
     AddSources,
     Edit,
+    Plan,
     Redo,
     Remove,
     Reorder,
-    SetBox,
     SetField,
     SetSceneField,
     Undo,
@@ -21,9 +22,11 @@ from engine.service.adding import text_source
 from osc_bridge import schema
 from osc_bridge.schema import Request, Result
 
+SizeOf = Callable[[str], Size]
+"""Width and height of a picture of the session (``MediaStore.picture_size``)."""
+
 _EDITS: Mapping[type[Request[Any]], Callable[[Any], Edit]] = {
     schema.SetSource: lambda r: SetField(r.source, r.field, r.value),
-    schema.SetBox: lambda r: SetBox(r.source, (r.x0, r.y0, r.x1, r.y1)),
     schema.SetScene: lambda r: SetSceneField(r.field, r.value),
     schema.ReorderSource: lambda r: Reorder(r.source, r.position),
     schema.RemoveSource: lambda r: Remove(r.source),
@@ -33,9 +36,16 @@ _EDITS: Mapping[type[Request[Any]], Callable[[Any], Edit]] = {
 }
 
 
-def edit_of(request: Any) -> tuple[str, Edit]:
+def edit_of(request: Any, size_of: SizeOf) -> tuple[str, Edit | Plan]:
     """Return which scene a request changes, and how."""
+    if isinstance(request, schema.SetBox):
+        return request.scene, _box(request, size_of)
     return request.scene, _EDITS[type(request)](request)
+
+
+def _box(request: schema.SetBox, size_of: SizeOf) -> Plan:
+    box = (request.x0, request.y0, request.x1, request.y1)
+    return lambda scene: set_box(scene, request.source, box, size_of)
 
 
 def result_of(request: Any, now: Timeline) -> Result:

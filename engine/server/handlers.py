@@ -68,7 +68,7 @@ class Handlers:
     def _edit(self, replies: Sequence[Reply]) -> list[Outcome]:
         requests: list[Any] = [reply.request for reply in replies]
         found = self._service.scenes.change_all(
-            [edit_of(request) for request in requests],
+            [edit_of(request, self._service.shaping.picture_size) for request in requests],
             [self._desk.client(reply) for reply in replies],
         )
         outcomes: list[Outcome] = []

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.jobs.job import Reporter
-from engine.media import MediaStore
+from engine.media import MediaStore, Size
 from engine.scene.cutting import (
     merge,
     merge_sounds,
@@ -32,6 +32,10 @@ class Shaping:
         self._scenes = scenes
         self._jobs = jobs
         self._media = media
+
+    def picture_size(self, media: str) -> Size:
+        """Return width and height of a picture of the session; BadImage, FileMissing."""
+        return self._media.picture_size(media)
 
     def split(self, scene_id: str, source_id: str, at: int, asking: Asking[Added]) -> None:
         """Cut a source in two; what is added are both parts."""

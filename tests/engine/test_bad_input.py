@@ -317,6 +317,16 @@ def test_a_box_outside_the_picture(unharmed: Any, picture: Path) -> None:
     assert unharmed.files("media") == {}
 
 
+def test_a_box_set_outside_the_picture(tcp_engine: Any, picture: Path) -> None:
+    client, scene = tcp_engine.client, tcp_engine.scene()
+    image = client.add_image(scene, picture, "whole")[0]
+    before = client.snapshot(scene)
+    with pytest.raises(errors.OutOfRange, match="48 x 32"):
+        client.box(scene, image, (0, 0, 49, 32))
+    assert client.snapshot(scene) == before
+    client.box(scene, image, (0, 0, 48, 32))
+
+
 def test_the_65th_source(tcp_engine: Any, picture: Path, clip: Path) -> None:
     client = tcp_engine.client
     scene = tcp_engine.scene(*(f"sound {number}" for number in range(63)))
