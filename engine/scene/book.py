@@ -8,12 +8,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 
-from engine.errors import as_wildtrack_error
+from engine.errors import as_wildtrack_error, mapped
 from engine.scene import codec, commit, edits, history
 from engine.scene.commit import Draft, Entry
 from engine.scene.edits import Edit, Plan
@@ -61,7 +60,7 @@ class SceneBook:
 
     def ids(self) -> list[str]:
         """Return the ids of all scenes on disk, in the order they were made."""
-        with _mapped():
+        with mapped():
             names = {path.stem for path in self._folder.iterdir() if _is_scene_file(path)}
             return sorted(names, key=_number)
 
@@ -75,12 +74,12 @@ class SceneBook:
 
     def timeline(self, scene_id: str) -> Timeline:
         """Return the scene and its history, of the same moment."""
-        with self._lock, _mapped():
+        with self._lock, mapped():
             return self._entry(scene_id).timeline
 
     def new(self, name: str, start_sample: int, duration_samples: int, seed: int) -> Scene:
         """Begin a scene and write it down; OutOfRange or BadText leave nothing behind."""
-        with self._lock, _mapped():
+        with self._lock, mapped():
             scene_id = self._free_id()
             edit = edits.NewScene(scene_id, name, start_sample, duration_samples, seed)
             timeline = history.begin(edit)
@@ -128,7 +127,7 @@ class SceneBook:
 
     def save(self, scene_id: str) -> Timeline:
         """Write the snapshot of a scene now."""
-        with self._lock, _mapped():
+        with self._lock, mapped():
             entry = self._entry(scene_id)
             entry.journal.compact(entry.timeline)
             return entry.timeline
@@ -197,17 +196,6 @@ class SceneBook:
                 f"{opened.timeline.scene.revision}."
             )
         return Entry(opened.timeline, journal)
-
-
-@contextmanager
-def _mapped() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        known = as_wildtrack_error(error)
-        if known is error:
-            raise
-        raise known from error
 
 
 def _is_scene_file(path: Path) -> bool:
