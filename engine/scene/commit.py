@@ -85,7 +85,7 @@ def compact_when_long(entry: Entry) -> None:
         return
     try:
         journal.compact(entry.timeline)
-    except (OSError, WildtrackError) as error:
+    except Exception as error:
         _log.warning("No snapshot of %s: %s", journal.scene_id, error)
     entry.tried_lines, entry.tried_bytes = journal.lines, journal.size_bytes
 
@@ -94,7 +94,7 @@ def finish(entry: Entry) -> None:
     """Close the files of a scene behind a last snapshot; failing to write that loses nothing."""
     try:
         entry.journal.finish(entry.timeline)
-    except (OSError, WildtrackError) as error:
+    except Exception as error:
         _log.warning("No snapshot of %s: %s", entry.journal.scene_id, error)
 
 

@@ -102,17 +102,23 @@ class Journal:
         self._content = (before or _EMPTY).and_then(data, lines)
 
     def take_back(self) -> None:
-        """Make the journal what it was before the last `append`."""
+        """Make the journal what it was before the last `append`, also after a power cut.
+
+        Where the disk does not allow that, the lines that were refused may come back with it.
+        """
         if self._before is None:
             self._content = _EMPTY
             with suppress(OSError):
                 self.release()
                 self.path.unlink()
                 self._content = None
+                sync_folder(self.path.parent)
                 return
         else:
             self._content = self._before
         self._cut()
+        with suppress(OSError):
+            sync_handle(self._writable())
 
     def compact(self, timeline: Timeline) -> None:
         """Write a snapshot whole, then empty the journal that it replaces.

@@ -664,3 +664,34 @@ def test_ids_of_scenes_never_run_out(book: SceneBook, tmp_path: Path) -> None:
     (tmp_path / "scene999999.journal").write_text("foreign")
     assert book.new("Yard", 0, 96_000, 7).id == "scene3"
     assert SceneBook(tmp_path).get("scene3").name == "Yard"
+
+
+def test_what_a_failed_commit_takes_back_does_not_return_after_a_power_cut(
+    book: SceneBook, lines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = lines.read_bytes()
+    flushed: list[int] = []
+
+    def flush(handle: int) -> None:
+        flushed.append(os.fstat(handle).st_size)
+        if len(flushed) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("engine.scene.journal.sync_handle", flush)
+    results = book.change_all([("scene1", gain(-1)), ("scene2", gain(-1))])
+    assert all(isinstance(result, DiskFull) for result in results)
+    assert flushed[2:] == [len(before)]
+
+
+def test_a_defect_of_a_snapshot_fails_no_change_that_is_on_disk(
+    book: SceneBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defect(_timeline: Timeline) -> str:
+        raise MemoryError
+
+    monkeypatch.setattr(commit, "MAX_JOURNAL_LINES", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.scene.journal.timeline_to_json", defect)
+        scene = book.change("scene1", gain(-1))
+        book.close()
+    assert SceneBook(tmp_path).get("scene1") == scene
