@@ -42,6 +42,19 @@ def _parity() -> dict[str, Any]:
     }
 
 
+OPTIONS = {
+    "bf16": ("--precision", "bf16"),
+    "fp16": ("--precision", "fp16"),
+    "compiled": ("--compile",),
+}
+
+
+def _precision() -> Any:
+    return {
+        name: _wildtrack("bench", "render", *words)["compared"] for name, words in OPTIONS.items()
+    }
+
+
 def _demo() -> Any:
     with tempfile.TemporaryDirectory() as folder:
         found = _wildtrack("demo", "--out", str(Path(folder) / "demo"))
@@ -58,6 +71,7 @@ PARTS: dict[str, Callable[[], Any]] = {
     "parity": _parity,
     "cycle_mix": lambda: _wildtrack("bench", "cycle-mix"),
     "render": lambda: _wildtrack("bench", "render"),
+    "precision": _precision,
     "demo": _demo,
     "round_trip": _script("round_trip.py"),
     "cancel_latency": _script("cancel_latency.py"),
