@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.steps import StepCallback
+from engine.training.data.commands import data
 
 if TYPE_CHECKING:
     from engine.training.stages import Run
@@ -23,6 +24,9 @@ _folder = click.Path(file_okay=False, path_type=Path)
 @click.group()
 def train() -> None:
     """Train model packs from a folder of sounds, texts and pictures."""
+
+
+train.add_command(data)
 
 
 @train.command()
@@ -60,7 +64,7 @@ def starter(
     run = Run(data, work, plan)
     _foretell_card(run)
     started = time.monotonic()
-    with nullcontext() if as_json else _Shown() as shown:
+    with nullcontext() if as_json else Shown() as shown:
         run_all(run, pack, shown.stage if shown else _silent)
     seconds = round(time.monotonic() - started, 1)
     result = {"pack": str(pack), "seconds": seconds}
@@ -92,7 +96,7 @@ def report(data: Path, work: Path, pack: Path | None, sheet: Path) -> None:
     from engine.training.stages import Run  # noqa: PLC0415
 
     folder = pack or pack_folder() / "starter"
-    with _Shown() as shown:
+    with Shown() as shown:
         write_report(Run(data, work, starter_plan()), folder, sheet, shown.stage)
     click.echo(f"The model card is {folder / 'README.md'}, the sheet {sheet}.")
 
@@ -114,10 +118,10 @@ def _silent(_: str) -> StepCallback:
     return no_steps
 
 
-class _Shown:
+class Shown:
     """One bar a stage on a terminal; a line now and then where the output is piped."""
 
-    def __enter__(self) -> _Shown:
+    def __enter__(self) -> Shown:
         from rich.progress import Progress  # noqa: PLC0415
 
         self._progress = Progress(disable=not sys.stderr.isatty())
