@@ -88,9 +88,9 @@ def _precision(options: Mapping[str, Mapping[str, Any]]) -> str:
         ]
         for name, of in options.items()
     ]
-    head = """`wildtrack bench render --precision ...` and `--compile`: time over that of float32 without
-compilation, stem by stem in turn in one run; below 1 is faster. The error is the mean distance of
-the log-mel pictures. What is not faster without a price is off by default.
+    head = """`wildtrack bench render --precision ...` and `--compile`: time over that of float32
+without compilation, stem by stem in turn in one run; below 1 is faster. The error is the mean
+distance of the log-mel pictures. What is not faster without a price is off by default.
 
 """
     columns = ["generator in", "final", "preview", "first render", "error"]
