@@ -194,6 +194,7 @@ class Performance:
             pack=way.pack.manifest.digest,
             device=way.pack.device,
             precision=way.pack.precision,
+            compiled=way.pack.compiled,
             batch=way.batch,
             seed=seed,
             samples=samples,

@@ -155,6 +155,7 @@ class ToyPack:
     decoder: Any = field(default_factory=ToyDecoder)
     device: str = "cpu"
     precision: str = "fp32"
+    compiled: bool = False
 
 
 @pytest.fixture

@@ -168,6 +168,16 @@ print(json.dumps([hashlib.sha256(stem_bytes(s.wave)).hexdigest() for s in stems]
 """
 
 
+@pytest.mark.parametrize("other", [{"compiled": True}, {"precision": "bf16"}, {"device": "mps"}])
+def test_how_a_pack_computes_is_part_of_what_a_stem_is(
+    rig: Rig, loaded_tiny_pack: Any, folder: Path, other: dict[str, Any]
+) -> None:
+    scene = of_words(WORDS[0])
+    changed = Rig(replace(loaded_tiny_pack, **other), folder)
+    keys = [{s.key for s in (*r.stems, r.mix)} for r in (rig.render(scene), changed.render(scene))]
+    assert not keys[0] & keys[1]
+
+
 @pytest.mark.parametrize("settings", [PREVIEW, CONSISTENT])
 def test_what_was_rendered_is_not_rendered_again(
     rig: Rig, scene: Scene, settings: RenderSettings
