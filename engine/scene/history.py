@@ -1,7 +1,8 @@
 """A scene with what it was before: undo and redo, the same after a replay of the journal.
 
 A step is one change for people: settings of one thing that follow each other within a second, such
-as a fader or a box being drawn or a name being typed, are one step. A switch is one each time.
+as a fader or a box being drawn or a name being typed, are one step; so are those of several faders
+that are drawn at once. A switch is one each time.
 Undo and redo raise the revision like any edit, and never take back which ids were used.
 """
 
@@ -21,10 +22,12 @@ MAX_STEPS = 100
 DRAG_MS = 1_000
 """Settings of the same field that follow each other within this time are one step."""
 
-_DRAWN = frozenset(
-    ("weight", "gain_db", "pan", "start_sample", "duration_samples", "box", "label", "text", "name")
-)
+_FADERS = frozenset(("weight", "gain_db", "pan", "start_sample", "duration_samples"))
+_DRAWN = _FADERS | {"box", "label", "text", "name"}
 """What passes through values that nobody wants to return to."""
+
+_SEVERAL = "several"
+"""The field of a drag of several faders at once."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Drag:
     source: str
     field: str
     time_ms: int
+    steps: int
+    """How many of the latest steps are drags that followed each other within the time."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +96,29 @@ def advance(now: Timeline, edit: Edit, time_ms: int | None) -> Timeline:
     scene = applying.apply(now.scene, edit)
     if scene is now.scene:
         return now
-    drag = _drag(edit, time_ms)
-    if now.undo and _goes_on(now.drag, drag):
-        return Timeline(scene, now.undo, (), now.what, drag)
-    what = said(edit)
+    what, drag = said(edit), _drag(edit, time_ms)
+    if drag is not None and now.drag is not None and _follows(now.drag, drag):
+        return _drawn_on(now, now.drag, scene, what, drag)
     return Timeline(scene, _put(now.undo, Step(now.scene, what)), (), what, drag)
+
+
+def _drawn_on(now: Timeline, before: Drag, scene: Scene, what: str, drag: Drag) -> Timeline:
+    """Go on with a drag, or, when a fader moves again after others, make one drag of them all."""
+    is_same = (before.source, before.field) == (drag.source, drag.field)
+    is_fader = _is_fader(before) and _is_fader(drag)
+    if is_same or (is_fader and before.field == _SEVERAL):
+        same = altered(before, time_ms=drag.time_ms)
+        return Timeline(scene, now.undo, (), now.what, same)
+    if not is_fader:
+        return Timeline(scene, _put(now.undo, Step(now.scene, what)), (), what, drag)
+    run = now.undo[-before.steps :]
+    begun = next((place for place, step in enumerate(run) if step.what == what), None)
+    if begun is None:
+        steps = _put(now.undo, Step(now.scene, what))
+        return Timeline(scene, steps, (), what, altered(drag, steps=len(run) + 1))
+    several = "Set several faders."
+    undo = (*now.undo[: len(now.undo) - len(run) + begun], Step(run[begun].scene, several))
+    return Timeline(scene, undo, (), several, Drag("", _SEVERAL, drag.time_ms, begun + 1))
 
 
 def _drag(edit: Edit, time_ms: int | None) -> Drag | None:
@@ -108,16 +131,15 @@ def _drag(edit: Edit, time_ms: int | None) -> Drag | None:
             field = edit.field
         case SetBox():
             source, field = edit.source, "box"
-    return Drag(source, field, time_ms) if field in _DRAWN and time_ms is not None else None
+    return Drag(source, field, time_ms, 1) if field in _DRAWN and time_ms is not None else None
 
 
-def _goes_on(before: Drag | None, drag: Drag | None) -> bool:
-    return (
-        before is not None
-        and drag is not None
-        and (before.source, before.field) == (drag.source, drag.field)
-        and 0 <= drag.time_ms - before.time_ms <= DRAG_MS
-    )
+def _is_fader(drag: Drag) -> bool:
+    return drag.field == _SEVERAL or (drag.field in _FADERS and drag.source != "")
+
+
+def _follows(before: Drag, drag: Drag) -> bool:
+    return 0 <= drag.time_ms - before.time_ms <= DRAG_MS
 
 
 def _undone(now: Timeline) -> Timeline:

@@ -258,6 +258,29 @@ def test_a_box_that_is_drawn_and_a_name_that_is_typed_are_one_step(drawn: list[E
     assert content(advance(now, Undo(), 0).scene) == content(before.scene)
 
 
+def test_faders_that_are_drawn_at_once_are_one_step() -> None:
+    before = timeline_of(AddSources((TEXT, TEXT, TEXT)), SetField("s1", "pan", 1))
+    now, time_ms = before, 120_000
+    for tick in range(1, 200):
+        now = advance(now, SetField(f"s{1 + tick % 3}", "gain_db", -tick / 100), time_ms)
+        time_ms += 20
+    assert len(now.undo) == len(before.undo) + 1
+    assert now.what == "Set several faders."
+    assert content(advance(now, Undo(), 0).scene) == content(before.scene)
+    assert timeline_from_json(timeline_to_json(now)) == now
+    later = advance(now, SetField("s1", "gain_db", -9), time_ms + 2 * DRAG_MS)
+    assert len(later.undo) == len(now.undo) + 1, "a new drag"
+
+
+def test_faders_that_are_drawn_one_after_the_other_are_a_step_each() -> None:
+    now, time_ms = timeline_of(AddSources((TEXT, TEXT))), 120_000
+    for source in ("s1", "s2"):
+        for tick in range(5):
+            now = advance(now, SetField(source, "gain_db", -tick - 1), time_ms)
+            time_ms += 20
+    assert [step.what for step in now.undo[1:]] == ["Set gain_db of s1.", "Set gain_db of s2."]
+
+
 @pytest.mark.parametrize("switch", ["mute", "solo"])
 def test_a_switch_is_a_step_each_time(switch: str) -> None:
     before = timeline_of(AddSources((TEXT,)))
@@ -278,14 +301,14 @@ def test_seeds_tried_one_after_the_other_can_all_be_returned_to() -> None:
     [
         drag("s1", "gain_db", (-2, DRAG_MS + 1)),
         drag("s1", "gain_db", (-2, -1)),
-        drag("s1", "pan", (-1, 10)),
-        drag("s2", "gain_db", (-2, 10)),
+        drag("s1", "mute", (True, 10)),
+        [(SetBox("s2", (0, 0, 4, 4)), 10)],
         [(SetSceneField("name", "Yard"), 10)],
         [(Undo(), 10), (Redo(), 10)],
     ],
 )
 def test_whatever_comes_between_ends_the_drag(between: list[tuple[Edit, int]]) -> None:
-    begun = timeline_of(AddSources((TEXT, TEXT)), SetField("s1", "gain_db", -1))
+    begun = timeline_of(AddSources((TEXT, REGION)), SetField("s1", "gain_db", -1))
     time_ms, now = 120_000, begun
     for edit, later_ms in [*between, *drag("s1", "gain_db", (-3, 10))]:
         time_ms += later_ms
