@@ -87,9 +87,10 @@ class ModelStore:
         return store
 
     def start(self) -> None:
-        """Begin to load and warm the first pack, on a thread of its own."""
-        if self._current is None:
-            self._thread.start()
+        """Begin to load and warm the first pack, on a thread of its own; not once it is closed."""
+        with self._changed:
+            if self._current is None and not self._closed:
+                self._thread.start()
 
     def close(self) -> None:
         """Give up what is being loaded and let go of every pack; done twice it does nothing."""
@@ -131,9 +132,11 @@ class ModelStore:
     @contextmanager
     def using(self, on_step: StepCallback = no_steps) -> Iterator[LoadedPack]:
         """Hold the current pack for a job: neither unloaded nor evicted inside the block."""
-        with self._held(on_step) as warm:
-            yield warm.pack
-        self._evict()
+        try:
+            with self._held(on_step) as warm:
+                yield warm.pack
+        finally:
+            self._evict()
 
     def load(self, name: str, on_step: StepCallback = no_steps) -> PackRow:
         """Load a pack unless it is warm, and render with it from now on.

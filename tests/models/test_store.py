@@ -214,6 +214,28 @@ def test_the_budget_evicts_the_longest_unused(
     store.close()
 
 
+def test_a_job_that_fails_lets_its_pack_go_too(
+    packs: Path, quick_loads: None, news: list[ModelNews]
+) -> None:
+    store = ModelStore(str(packs / "one"), "cpu", 1, news.append, allowed=(packs.resolve(),))
+    store.start()
+    with pytest.raises(Cancelled), store.using():
+        store.load(str(packs / "two"))
+        raise Cancelled("enough")
+    assert states(news)[-1] == ("one", "evicted")
+    store.close()
+
+
+def test_a_store_that_is_closed_begins_no_load(packs: Path, news: list[ModelNews]) -> None:
+    store = ModelStore(str(packs / "one"), told=news.append)
+    store.close()
+    store.start()
+    with pytest.raises(EngineUnreachable):
+        store.current()
+    assert not store._thread.is_alive()
+    assert news == []
+
+
 def test_a_pack_larger_than_the_budget_works_and_says_so(
     packs: Path, quick_loads: None, news: list[ModelNews]
 ) -> None:
