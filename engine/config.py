@@ -3,10 +3,10 @@
 One order of precedence: flag, then environment (``WILDTRACK_PORT``, ``WILDTRACK_TCP_PORT``,
 ``WILDTRACK_PACK``, ``WILDTRACK_DEVICE``, ``WILDTRACK_PRECISION``, ``WILDTRACK_COMPILE``,
 ``WILDTRACK_MEMORY_BUDGET_GB``, ``WILDTRACK_STEMS_GB``, ``WILDTRACK_ALLOW``, ``WILDTRACK_BIND``,
-``WILDTRACK_TOKEN``, ``WILDTRACK_MDNS``, ``WILDTRACK_OSCQUERY``), then ``SESSION/engine.toml``,
-then the default. A session folder may come from somebody else, so its file may set ports, device,
-precision, limits and the name of an installed pack, but neither a pack's folder, nor the allowed
-folders, nor whether other machines may come in.
+``WILDTRACK_TOKEN``, ``WILDTRACK_MDNS``, ``WILDTRACK_OSCQUERY``, ``WILDTRACK_HTTP_PORT``), then
+``SESSION/engine.toml``, then the default. A session folder may come from somebody else, so its file
+may set ports, device, precision, limits and the name of an installed pack, but neither a pack's
+folder, nor the allowed folders, nor whether other machines may come in.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import re
 import tempfile
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ DEFAULT_PACK = "starter"
 DEVICES = ("cpu", "cuda", "mps")
 DEFAULT_STEMS_GB = 8.0
 MAX_GB = 100_000.0
+MAX_SESSION_BYTES = 900
+"""A message holds a path of 1024; the longest inside a session is that of a stem."""
 SESSION_FOLDERS = ("scenes", "media", "stems", "takes", "trash", "jobs")
 _FILE_KEYS = frozenset(
     {
@@ -209,6 +212,7 @@ def prepare_session(session: Path) -> Path:
     """
     try:
         session = session.expanduser().resolve()
+        _require_sayable(session)
         session.mkdir(parents=True, exist_ok=True)
         for folder in (session, *(session / name for name in SESSION_FOLDERS)):
             folder.mkdir(exist_ok=True)
@@ -222,6 +226,18 @@ def prepare_session(session: Path) -> Path:
             "may write to, or change its permissions."
         ) from error
     return session
+
+
+def _require_sayable(session: Path) -> None:
+    """Refuse a folder whose files no message could name: each client is told paths in it."""
+    text = str(session)
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > MAX_SESSION_BYTES or any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
+        raise SessionNotWritable(
+            f"The path of the session folder {text[:80]!r} has {size} bytes; allowed are 1 to "
+            f"{MAX_SESSION_BYTES} bytes of UTF-8 without control characters, so that clients can "
+            "be told: choose another folder."
+        )
 
 
 def _require_own(folder: Path) -> None:

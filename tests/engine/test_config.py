@@ -229,6 +229,13 @@ def test_a_session_with_a_folder_elsewhere_is_refused(tmp_path: Path, name: str)
     assert list(elsewhere.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "\x1b[2J", "half\udcff", "/".join(["x" * 200] * 5)])
+def test_a_session_whose_path_no_message_could_hold_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SessionNotWritable, match="1 to 900 bytes of UTF-8 without control"):
+        EngineConfig(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_session_folder_itself_must_be_writable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
