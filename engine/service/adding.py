@@ -73,7 +73,8 @@ class Adding:
 
         def prepare(reporter: Reporter) -> Callable[[], Added]:
             original = self._original(path)
-            load_audio(original.path, _CHECK_HZ, self._config.allowed)
+            on_step = reporter.phase("Reading the sound.", 0.0, 1.0)
+            load_audio(original.path, _CHECK_HZ, self._config.allowed, on_step)
             reporter.check()
             return self._adds(scene_id, original, asking, lambda media: _clip(original, media))
 

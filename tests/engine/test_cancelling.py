@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from engine.jobs.job import Reporter
 from osc_bridge.errors import Cancelled
@@ -94,6 +97,21 @@ def test_a_render_that_waits_leaves_no_file_either(tcp_engine: Any) -> None:
         running.join()
     assert tcp_engine.files("jobs") == {}
     assert len(tcp_engine.files("takes")) == 1
+
+
+def test_a_sound_that_is_read_can_be_cancelled(
+    tcp_engine: Any, steps: Steps, outside: Path
+) -> None:
+    long = outside / "long.wav"
+    soundfile.write(long, np.zeros(10 * 65_536, dtype=np.int16), 48_000)
+    scene = tcp_engine.scene("rain")
+    for step in (2, 5, 9):
+        steps.until(step)
+        with pytest.raises(Cancelled):
+            tcp_engine.client.add_audio(scene, str(long))
+        assert steps.seen == step, "it is read in blocks, and no further than that"
+    assert tcp_engine.files("media") == {}
+    assert len(tcp_engine.client.sources(scene)) == 1
 
 
 def cancels(client: Any) -> Any:
