@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from engine.errors import as_wildtrack_error
 from engine.jobs.job import Caller, JobTitle, Progress
 from engine.server.clients import ClientNames
 from engine.service import EngineService
@@ -38,7 +39,12 @@ class Desk:
             reply.progress(progress.fraction, progress.step, progress.of, progress.sentence)
 
         def done(value: T) -> None:
-            reply.done(result(value))
+            try:
+                answer = result(value)
+            except Exception as error:
+                reply.fail(as_wildtrack_error(error))
+            else:
+                reply.done(answer)
 
         request: Any = reply.request
         scene = getattr(request, "scene", "")

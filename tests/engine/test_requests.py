@@ -26,6 +26,7 @@ from osc_bridge.errors import (
     UnknownScene,
     UnknownSource,
     UnknownTake,
+    WildtrackError,
     WrongKind,
 )
 from osc_bridge.messages.notices import JobNotice, ModelNotice, SceneNotice, TakeNotice
@@ -403,6 +404,18 @@ def test_a_sync_waits_for_the_render(tcp_engine: Any) -> None:
     call = tcp_engine.client.start(schema.Render(scene))
     tcp_engine.client.sync()
     assert call.result(0.5).take == "t0001"
+
+
+def test_a_result_that_cannot_be_said_is_an_end_too(
+    tcp_engine: Any, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line of additions goes on after it."""
+    scene = tcp_engine.scene("rain")
+    with monkeypatch.context() as broken:
+        broken.setattr("engine.server.sources.added", lambda _what: schema.SourcesAdded("", ()))
+        with pytest.raises(WildtrackError):
+            tcp_engine.client.call(schema.AddAudio(scene, str(clip)), WAIT_S)
+    assert tcp_engine.client.add_audio(scene, str(clip)) == "s3"
 
 
 def test_many_edits_at_once_are_all_made_or_refused_alone(tcp_engine: Any) -> None:
