@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -188,8 +188,11 @@ def in_order(selection: Selection, size: int) -> Iterator[PairBatch]:
 
 def stream(
     batches: Batches[Batch_co], first: int, last: int, threads: int = 2
-) -> Iterator[Batch_co]:
-    """Yield the batches of steps ``first`` to ``last - 1``, read ahead by some threads."""
+) -> Generator[Batch_co, None, None]:
+    """Yield the batches of steps ``first`` to ``last - 1``, read ahead by some threads.
+
+    Close it when you leave early, so that the threads end.
+    """
     with ThreadPoolExecutor(threads, thread_name_prefix="batches") as pool:
         waiting: deque[Future[Batch_co]] = deque()
         try:

@@ -119,8 +119,11 @@ def _read_tables(files: Files, tables: Sequence[Path]) -> tuple[dict[Path, Said]
         except (ValueError, OSError, RecursionError) as error:
             missing.append(Bad(files.name(table), f"The table cannot be read ({error})."))
             continue
-        for row in rows:
-            path = files.find(row.file, table, "sounds", "videos")
+        found = [files.find(row.file, table, "sounds", "videos") for row in rows]
+        if rows and not any(found):
+            missing.append(Bad(files.name(table), "It names no file of this folder."))
+            continue
+        for row, path in zip(rows, found, strict=True):
             if path is None:
                 reason = "Named by the table, but there is no such file, or there are several."
                 missing.append(Bad(f"{files.name(table)}: {row.file}", reason))
@@ -151,12 +154,17 @@ def _item(files: Files, path: Path, row: Said) -> Item:
         sound=_sound_of(path) if is_video else path,
         video=path if is_video else None,
         picture=None if is_video else picture or files.find(path.stem, None, "pictures"),
-        text=first("text"),
+        text=first("text") or _label_words(first("foley_class")),
         foley_class=class_name(first("foley_class").split(",")[0]),
         split=split_name(first("split")),
         licence=first("licence"),
         package=first("package"),
     )
+
+
+def _label_words(labels: str) -> str:
+    """Return labels as words: "Strum,Electric_guitar" -> "strum, electric guitar"."""
+    return ", ".join(label.strip() for label in labels.replace("_", " ").lower().split(","))
 
 
 def _beside(path: Path) -> Said:

@@ -1,6 +1,7 @@
 """What ``wildtrack train data`` left, opened for training.
 
     data = PreparedData(folder)                       # data.clip_dim, data.clap_dim, data.classes
+    data = PreparedData(vggss, vggsound, fsd50k)      # several, embedded by the same pack
     clean = data.select("train", kinds=["clean"])     # a Selection: which pairs to draw from
     noisy = data.select("train", kinds=["curated", "translated"])
     for pairs in in_order(noisy, 512): ...            # every pair once: teacher similarity
@@ -43,13 +44,20 @@ Places = NDArray[np.int64]
 class PreparedData:
     """All samples of a folder of shards; row = place of a sample. May be pickled to workers."""
 
-    def __init__(self, folder: Path) -> None:
-        """Read manifest and indices (not the arrays). FileMissing, BadCorpus."""
-        self.folder = folder
-        self.manifest = read_manifest(folder)
-        self.clip_dim = int(self.manifest["clip_dim"])
-        self.clap_dim = int(self.manifest["clap_dim"])
-        self._shards = [read_shard(folder / f"{name}.tar") for name in self.manifest["shards"]]
+    def __init__(self, *folders: Path) -> None:
+        """Read manifests and indices (not the arrays). FileMissing, BadCorpus."""
+        self.folders = folders
+        self.folder = folders[0]
+        self.manifests = [read_manifest(folder) for folder in folders]
+        self.manifest = self.manifests[0]
+        _require_one_pack(folders, self.manifests)
+        self.clip_dim = int(self.manifests[0]["clip_dim"])
+        self.clap_dim = int(self.manifests[0]["clap_dim"])
+        self._shards = [
+            read_shard(folder / f"{name}.tar")
+            for folder, manifest in zip(folders, self.manifests, strict=True)
+            for name in manifest["shards"]
+        ]
         self._rows = [
             (s, e) for s, shard in enumerate(self._shards) for e in range(len(shard.entries))
         ]
@@ -174,6 +182,17 @@ class Selection:
                 taken[group] += 1
                 kept.append(self.rows[place])
         return self.keep(np.isin(self.pairs[:, 0], kept))
+
+
+def _require_one_pack(folders: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> None:
+    """Raise BadCorpus unless all vectors are of the same spaces."""
+    packs = [manifest.get("digest") for manifest in manifests]
+    for folder, pack in zip(folders, packs, strict=True):
+        if pack != packs[0]:
+            raise BadCorpus(
+                f"{folders[0]} and {folder} were embedded by different packs, {str(packs[0])[:16]} "
+                f"and {str(pack)[:16]}; prepare one of them anew."
+            )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.perception.base import TextEncoder
+from engine.perception.class_vectors import class_vectors, prompts
 from engine.perception.efficientnet import class_names
 from engine.perception.text import MiniLMTextEncoder
 
@@ -48,8 +49,10 @@ class Words:
 
     @cached_property
     def _mean(self) -> Tensor:
-        names = self.raw([_photo(name) for name in class_names()])
-        return torch.stack([names[_photo(name)] for name in class_names()]).mean(0)
+        names = class_names()
+        if isinstance(self._texts, MiniLMTextEncoder):
+            return class_vectors(names, self._texts).mean(0)
+        return self._texts.encode(prompts(names)).mean(0)
 
 
 def _photo(text: str) -> str:
@@ -61,6 +64,8 @@ def asked(text: str, foley_class: str) -> tuple[list[str], list[str]]:
 
     The same ways of asking as in :func:`engine.training.texts.variants`.
     """
-    name = foley_class.replace("_", " ") or text
-    raw = [text, f"the sound of {text}", name, f"{name}, {text}"]
-    return list(dict.fromkeys(raw)), list(dict.fromkeys([text, name]))
+    name = foley_class.replace("_", " ")
+    raw = [text, f"the sound of {text}"]
+    if name in ("", text):
+        return raw, [text]
+    return [*raw, name, f"{name}, {text}"], [text, name]

@@ -218,9 +218,25 @@ def test_a_batch_that_cannot_be_shared_is_refused(
     ],
 )
 def test_a_damaged_manifest_is_refused(data: PreparedData, text: str) -> None:
-    (data.folder / "data.json").write_text(text)
+    (data.folders[0] / "data.json").write_text(text)
     with pytest.raises(BadCorpus):
-        PreparedData(data.folder)
+        PreparedData(*data.folders)
+
+
+def test_several_folders_are_one_if_one_pack_embedded_them(
+    data: PreparedData, tmp_path: Path
+) -> None:
+    (folder,) = data.folders
+    both = PreparedData(folder, folder)
+    assert len(both) == 2 * SAMPLES
+    assert both.array(SAMPLES + 3, "clap").tolist() == data.array(3, "clap").tolist()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "data.json").write_text(
+        json.dumps({"clip_dim": 3, "clap_dim": 2, "shards": [], "digest": "another"})
+    )
+    with pytest.raises(BadCorpus, match="different packs"):
+        PreparedData(folder, other)
 
 
 def test_a_folder_that_is_not_prepared_is_told(tmp_path: Path) -> None:

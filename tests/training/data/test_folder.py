@@ -28,7 +28,8 @@ def test_csv_of_other_columns(tmp_path: Path, tone: Write) -> None:
         "filename,fold,target,category,license,subset\n1-100032-A-0.wav,1,0,Dog,CC0,validation\n"
     )
     item = only(tmp_path)
-    assert (item.foley_class, item.licence, item.split) == ("dog", "CC0", "valid")
+    assert (item.text, item.foley_class) == ("dog", "dog")
+    assert (item.licence, item.split) == ("CC0", "valid")
     assert item.name == "audio/1-100032-A-0.wav"
 
 
@@ -76,6 +77,12 @@ def test_what_a_table_names_wrongly_is_listed(tmp_path: Path, tone: Write) -> No
         "list.csv: not-there.wav",
         "list.csv: ../../etc/passwd",
     }
+
+
+def test_a_table_of_something_else_is_one_line(tmp_path: Path, tone: Write) -> None:
+    tone(tmp_path / "a.wav")
+    (tmp_path / "package.json").write_text(json.dumps({"name": "x", "version": "1"}))
+    assert [bad.name for bad in read_folder(tmp_path).missing] == ["package.json"]
 
 
 def test_names_of_two_files_are_not_guessed(tmp_path: Path, tone: Write) -> None:

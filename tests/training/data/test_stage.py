@@ -37,10 +37,9 @@ def folder(tmp_path: Path, tone: Write, picture: Write) -> Path:
     (root / "broken.wav").write_bytes(b"RIFF????")
     picture(root / "a.png")
     (root / "b.png").write_bytes(b"\x89PNG")
-    rows = ["file,split,class,licence", *(f"{n}.wav,train,c{n},CC0" for n in ("a", "b", "c", "d"))]
-    (root / "list.csv").write_text(
-        "\n".join([*rows, "e.wav,test,ca,unknown", "broken.wav,train,,"])
-    )
+    rows = ["file,split,class,licence,text", *(f"{n}.wav,train,c{n},CC0,the {n}" for n in "abc")]
+    rows += ["d.wav,train,cd,CC0,", "e.wav,test,ca,unknown,the e", "broken.wav,train,,,"]
+    (root / "list.csv").write_text("\n".join(rows))
     return root
 
 
@@ -58,6 +57,7 @@ def test_a_folder_becomes_data(folder: Path, encoders: Encoders, tmp_path: Path)
     facts = {data.facts(row).name: row for row in range(5)}
     row = facts["a.wav"]
     assert data.facts(row).kinds == ("curated", *("translated",) * 2, *("words",) * 4)
+    assert data.facts(facts["d.wav"]).kinds == ("translated", "words", "words")
     assert data.facts(row).may_publish
     assert not data.facts(facts["e.wav"]).may_publish
     assert data.array(row, "clap").shape == (5,)
