@@ -106,7 +106,11 @@ def engine(session: Path, until_stdin_closes: bool, **options: Any) -> None:
 
 def _log_to_stderr() -> None:
     """Log with time and level; a supervisor keeps what comes."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    from engine.log_lines import PlainLines  # noqa: PLC0415
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainLines())
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
 
 
 @click.group()
