@@ -12,7 +12,6 @@ from engine.server.handlers import Handlers
 from engine.service import EngineService
 from engine.service.scenes import Scenes
 from osc_bridge import discovery, ranges
-from osc_bridge.errors import WildtrackError
 from osc_bridge.oscquery import HostInfo, OscQuery
 from osc_bridge.oscquery_tree import ControlNode
 from osc_bridge.server import OscServer
@@ -117,13 +116,8 @@ def _announced(
 
 
 def _controls(scenes: Scenes) -> Iterator[ControlNode]:
-    """Yield every setting of every source of the newest scenes; what is damaged is left out."""
-    for scene_id in scenes.ids()[-SHOWN_SCENES:]:
-        try:
-            scene = scenes.get(scene_id)
-        except WildtrackError as error:
-            _log.warning("OSCQuery leaves out %s: %s", scene_id, error)
-            continue
+    """Yield every setting of every source of the newest scenes."""
+    for scene in scenes.intact(newest=SHOWN_SCENES):
         for source in scene.sources:
             for field in ranges.SETTABLE:
                 if field != "text" or source.kind == "text":

@@ -28,22 +28,18 @@ class SceneHandlers:
         return schema.SceneMade(scene.id)
 
     def open(self, request: schema.OpenScene, _reply: Reply) -> Result:
-        scene = self._scenes.get(request.scene)
-        history = self._scenes.history(request.scene)
-        return schema.SceneState(
-            scene.id, scene.revision, history.undo_steps, history.redo_steps, history.what
-        )
+        return state_of(self._scenes.timeline(request.scene))
 
     def save(self, request: schema.SaveScene, _reply: Reply) -> Result:
         return state_of(self._scenes.save(request.scene))
 
     def list(self, request: schema.ListScenes, _reply: Reply) -> Result:
-        scenes = [self._scenes.get(scene_id) for scene_id in self._scenes.ids()]
-        return paging.scene_page(request.page, [_scene_row(scene) for scene in scenes])
+        rows = [_scene_row(scene) for scene in self._scenes.intact()]
+        return paging.scene_page(request.page, rows)
 
     def snapshot(self, request: schema.SnapshotScene, _reply: Reply) -> Result:
-        scene = self._scenes.get(request.scene)
-        history = self._scenes.history(request.scene)
+        now = self._scenes.timeline(request.scene)
+        scene, history = now.scene, now.history
         head = paging.SceneHead(
             scene.id,
             scene.revision,

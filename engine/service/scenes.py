@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +12,11 @@ from engine.errors import as_wildtrack_error, mapped
 from engine.notices import Notices
 from engine.scene.book import SceneBook
 from engine.scene.edits import Edit, Plan
-from engine.scene.history import History, Timeline
+from engine.scene.history import Timeline
 from engine.scene.model import Scene
 from osc_bridge.errors import WildtrackError
+
+_log = logging.getLogger(__name__)
 
 
 class Scenes:
@@ -37,10 +40,21 @@ class Scenes:
         with mapped():
             return self._book.get(scene_id)
 
-    def history(self, scene_id: str) -> History:
-        """Return how far undo and redo can go, and what changed last."""
+    def intact(self, newest: int = 0) -> Iterator[Scene]:
+        """Yield the scenes, or the newest of them (0: all); one that is damaged is left out.
+
+        Whoever opens that one is told what is wrong with it.
+        """
+        for scene_id in self.ids()[-newest:]:
+            try:
+                yield self.get(scene_id)
+            except WildtrackError as error:
+                _log.warning("A list leaves out %s: %s", scene_id, error)
+
+    def timeline(self, scene_id: str) -> Timeline:
+        """Return the scene, how far undo and redo can go and what changed last, at one moment."""
         with mapped():
-            return self._book.history(scene_id)
+            return self._book.timeline(scene_id)
 
     def new(
         self, name: str, start_sample: int, duration_samples: int, seed: int, client: str = ""

@@ -14,7 +14,9 @@ import soundfile
 
 from engine.perception.base import Region
 from osc_bridge import schema
+from osc_bridge.client import Client
 from osc_bridge.errors import (
+    BadSession,
     Cancelled,
     FileMissing,
     NothingToUndo,
@@ -77,6 +79,17 @@ def test_scenes_are_listed_opened_saved_and_set(tcp_engine: Any) -> None:
     assert (tcp_engine.session / "scenes" / f"{first}.json").is_file()
     with pytest.raises(UnknownScene):
         client.open_scene("scene9")
+
+
+def test_a_damaged_scene_hides_no_other(run_again: Any, pack: Any, tmp_path: Path) -> None:
+    with run_again(pack) as (_, ports, _), Client.connect(ports.tcp) as client:
+        damaged, whole = client.new_scene("Alley"), client.new_scene("Yard")
+    for file in (tmp_path / "session" / "scenes").glob(f"{damaged}.*"):
+        file.write_bytes(b"{}\n")
+    with run_again(pack) as (_, ports, _), Client.connect(ports.tcp) as client:
+        assert [row.scene for row in client.scenes()] == [whole]
+        with pytest.raises(BadSession):
+            client.call(schema.OpenScene(damaged))
 
 
 def test_a_snapshot_is_the_whole_scene(engine: Any, picture: Path) -> None:
