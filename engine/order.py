@@ -94,19 +94,21 @@ class AddingOrder:
             if scene_id in self._committing:
                 return
             self._committing.add(scene_id)
-        while (due := self._due(scene_id)) is not None:
+            due = self._due(scene_id)
+        while due is not None:
             due()
+            with self._lock:
+                due = self._due(scene_id)
 
     def _due(self, scene_id: str) -> Commit | None:
         """Take the commit that has its turn out of the line; None ends the committing."""
-        with self._lock:
-            line = self._lines.get(scene_id)
-            if line and line[0].commit is not None:
-                return line.popleft().commit
-            if not line:
-                self._lines.pop(scene_id, None)
-            self._committing.discard(scene_id)
-            return None
+        line = self._lines.get(scene_id)
+        if line and line[0].commit is not None:
+            return line.popleft().commit
+        if not line:
+            self._lines.pop(scene_id, None)
+        self._committing.discard(scene_id)
+        return None
 
 
 def _nothing() -> None:

@@ -107,3 +107,38 @@ def test_the_first_in_line_lets_those_who_wait_tell_so() -> None:
     second.give_up()
     third.goes_on()
     assert words == ["3 waits"] * 2
+
+
+class InterruptedLock:
+    """A lock after whose first release something else happens at once."""
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        self._lock = threading.Lock()
+        self._then = [then]
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_error: object) -> None:
+        self._lock.release()
+        if self._then:
+            self._then.pop()()
+
+
+def test_whoever_is_not_first_commits_nothing_for_others() -> None:
+    """Words are handed in on the thread that answers everybody: it must not copy files there."""
+    adding, threads = AddingOrder(), []
+
+    def note() -> None:
+        threads.append(threading.current_thread())
+
+    file, words = turn_of(adding, "scene1", "file"), turn_of(adding, "scene1", "words")
+    worker = threading.Thread(target=file.ready, args=(note, note))
+
+    def at_that_moment() -> None:
+        worker.start()
+        worker.join()
+
+    adding._lock = InterruptedLock(at_that_moment)  # type: ignore[assignment]
+    words.ready(note, note)
+    assert threads == [worker, worker]
