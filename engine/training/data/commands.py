@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from engine.training.data.embedding import Part
+    from engine.training.data.embedding import Encoders, Part
     from engine.training.data.items import Library
-    from engine.training.data.stage import Prepared
+    from engine.training.data.stage import DataSettings, Prepared
 
 LAYOUTS = ("auto", "folder", "corpus", "vggsound", "vggss", "music", "imagehear", "avsync15")
 _folder = click.Path(file_okay=False, path_type=Path)
@@ -36,6 +36,11 @@ def _what(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--licence", default="", help="Licence of files whose table names none."),
         click.option("--pack", default="starter", show_default=True, help="The pack that embeds."),
+        click.option(
+            "--audio-encoder",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="An audio network that the stage encoder trained, in place of the pack's.",
+        ),
         click.option("--device", default="cpu", show_default=True, help="cpu, cuda or mps."),
     )
     for option in reversed(options):
@@ -73,6 +78,7 @@ def data(  # noqa: PLR0913 - one for each option
     layout: str,
     licence: str,
     pack: str,
+    audio_encoder: Path | None,
     device: str,
     work: Path,
     mels: bool,
@@ -95,28 +101,37 @@ def data(  # noqa: PLR0913 - one for each option
         "frames": frames,
     }
     settings = DataSettings(tuple(p for p, is_on in wanted.items() if is_on), threshold, shard_size)
+    if work.resolve().is_relative_to(data.resolve()):
+        raise click.UsageError("--work lies inside --data; name a folder beside it.")
     library = read_library(data, layout, licence)
-    made = _prepare(library, settings, (pack, device), work, workers, as_json)
+    encoders = _encoders(pack, audio_encoder, device)
+    made = _prepare(library, encoders, settings, work, workers, as_json)
     click.echo(json.dumps(_as_json(made)) if as_json else _sentence(made))
+
+
+def _encoders(pack: str, audio: Path | None, device: str) -> Encoders:
+    from engine.models.loading import load_pack  # noqa: PLC0415
+    from engine.training.data.embedding import pack_encoders  # noqa: PLC0415
+    from engine.training.data.listening import with_audio  # noqa: PLC0415
+
+    encoders = pack_encoders(load_pack(pack, device))
+    return encoders if audio is None else with_audio(encoders, audio, device)
 
 
 def _prepare(
     library: Library,
-    settings: Any,
-    pack: tuple[str, str],
+    encoders: Encoders,
+    settings: DataSettings,
     work: Path,
     workers: int | None,
     is_quiet: bool,
 ) -> Prepared:
     import torch  # noqa: PLC0415
 
-    from engine.models.loading import load_pack  # noqa: PLC0415
     from engine.steps import no_steps  # noqa: PLC0415
     from engine.training.commands import Shown  # noqa: PLC0415
-    from engine.training.data.embedding import pack_encoders  # noqa: PLC0415
     from engine.training.data.stage import prepare  # noqa: PLC0415
 
-    encoders = pack_encoders(load_pack(*pack))
     torch.set_num_threads(1)  # the threads of the work itself fill the cores
     with nullcontext() if is_quiet else Shown() as shown:
         on_step = shown.stage("data") if shown else no_steps

@@ -98,7 +98,7 @@ class Embedder:
         """Return all but the words; a part that fails is noted in ``bad`` and left out."""
         found = Found(item)
         watched = self._watched(found)
-        if item.sound is not None or item.video is not None:
+        if item.sound is not None or watched is not None:
             self._try(found, item.sound or item.video, lambda: self._hear(found, watched))
         if "pictures" in self._parts:
             self._try(found, item.picture or item.video, lambda: self._look(found, watched))

@@ -69,7 +69,7 @@ def read_video_sound(path: Path, rate_hz: int, start_s: float, seconds: float) -
     except subprocess.TimeoutExpired as error:
         raise BadAudio(f"ffmpeg did not end within {FFMPEG_TIMEOUT_S} s; convert it.") from error
     if done.returncode != 0 or not done.stdout:
-        said = done.stderr.decode(errors="replace").strip().split("\n")[-1][:200]
+        said = " ".join(done.stderr.decode(errors="replace").split())[:300]
         raise BadAudio(f"ffmpeg finds no sound in it ({said or 'none there'}).")
     whole = done.stdout[: len(done.stdout) // 4 * 4]
     return _ready(np.frombuffer(whole, "<f4").astype(np.float32), rate_hz, rate_hz, trim=False)

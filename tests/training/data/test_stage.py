@@ -12,7 +12,9 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image, ImageDraw
+from safetensors.torch import save_file
 
+from engine.perception.audio import AudioNet, AudioNetSettings, MelAudioEncoder
 from engine.perception.base import Region
 from engine.steps import no_steps
 from engine.training.commands import train
@@ -21,9 +23,10 @@ from engine.training.data.commands import LAYOUTS as OFFERED
 from engine.training.data.embedding import DEFAULT_PARTS, Encoders
 from engine.training.data.items import Item, Library, library
 from engine.training.data.layouts import LAYOUTS, read_library
+from engine.training.data.listening import with_audio
 from engine.training.data.prepared import PreparedData
 from engine.training.data.stage import DataSettings, prepare
-from osc_bridge.errors import BadCorpus, Cancelled
+from osc_bridge.errors import BadCheckpoint, BadCorpus, Cancelled, FileMissing
 
 Write = Callable[..., Path]
 
@@ -236,3 +239,33 @@ def test_the_command_prepares_a_corpus_that_pairs_are_drawn_from(
     batch = PairBatches(data.select("train"), size=2, seed=1)[0]
     assert torch.allclose(batch.clips.norm(dim=1), torch.ones(2), atol=1e-4)
     assert torch.allclose(batch.claps.norm(dim=1), torch.ones(2), atol=1e-4)
+
+
+def test_the_command_keeps_shards_out_of_the_data(corpus: Path) -> None:
+    done = CliRunner().invoke(train, ["data", "--data", str(corpus), "--work", str(corpus / "out")])
+    assert done.exit_code == 2
+    assert "beside it" in done.output
+
+
+def test_an_audio_encoder_may_come_before_its_pack(encoders: Encoders, tmp_path: Path) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        net = AudioNet(AudioNetSettings((8, 16, 24), 40))
+    save_file(net.state_dict(), tmp_path / "audio_net.safetensors")
+    changed = with_audio(encoders, tmp_path / "audio_net.safetensors", "cpu")
+    assert changed.audio.dim == 40
+    assert changed.digest != encoders.digest
+    assert changed.name == "stand-in 1 with audio_net.safetensors"
+    wave = np.sin(np.arange(8000) / 20).astype(np.float32)
+    wanted = MelAudioEncoder(net, torch.device("cpu")).encode([wave])
+    assert torch.equal(changed.audio.encode([wave]), wanted)
+
+
+def test_other_weights_are_no_audio_encoder(encoders: Encoders, tmp_path: Path) -> None:
+    with pytest.raises(FileMissing):
+        with_audio(encoders, tmp_path / "none.safetensors", "cpu")
+    save_file({"blocks.0.weight": torch.zeros(3, 1)}, tmp_path / "other.safetensors")
+    (tmp_path / "text.safetensors").write_text("no")
+    for name in ("other", "text"):
+        with pytest.raises(BadCheckpoint):
+            with_audio(encoders, tmp_path / f"{name}.safetensors", "cpu")

@@ -1,0 +1,56 @@
+"""An audio encoder from its weights alone: what the stage ``encoder`` trained, before any pack."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from engine.models.weights import load_network
+from engine.perception.audio import AudioNet, AudioNetSettings, MelAudioEncoder
+from engine.perception.mel import MEL
+from engine.training.data.embedding import Encoders
+from osc_bridge.errors import BadCheckpoint, FileMissing
+
+_BLOCK = "blocks.{}.shortcut.weight"
+
+
+def with_audio(encoders: Encoders, weights: Path, device: str) -> Encoders:
+    """Return the encoders with this audio network; name and digest say so.
+
+    FileMissing, BadCheckpoint.
+    """
+    settings = _settings(weights)
+    net = load_network(lambda: AudioNet(settings), weights)
+    own = hashlib.sha256(weights.read_bytes()).hexdigest()
+    return replace(
+        encoders,
+        name=f"{encoders.name} with {weights.name}",
+        digest=hashlib.sha256(f"{encoders.digest} {own}".encode()).hexdigest(),
+        audio=MelAudioEncoder(net, torch.device(device)),
+    )
+
+
+def _settings(weights: Path) -> AudioNetSettings:
+    """Return the sizes that the shapes of the weights tell."""
+    if not weights.is_file():
+        raise FileMissing(f"There is no file {weights}; give what the stage `encoder` left.")
+    try:
+        with safe_open(weights, framework="pt") as file:
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise BadCheckpoint(
+            f"{weights} is no safetensors file ({error}); train it anew."
+        ) from error
+    first, last = shapes.get("blocks.0.weight"), shapes.get("head.2.weight")
+    places = range(2, 2 + len(shapes))
+    widths = [shapes[name][0] for place in places if (name := _BLOCK.format(place)) in shapes]
+    fits = first and last and widths and MEL.mels % 2 ** (1 + len(widths)) == 0
+    if not fits or first is None or last is None:
+        raise BadCheckpoint(
+            f"{weights} holds no audio encoder; give what the stage `encoder` left."
+        )
+    return AudioNetSettings((first[0], *widths), last[0])
