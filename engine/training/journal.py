@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from osc_bridge.errors import PackageMissing
@@ -16,11 +17,21 @@ def no_journal(step: int, numbers: Mapping[str, float]) -> None:
     """Forget the numbers; the default for callers that only want the weights."""
 
 
-@contextmanager
-def tensorboard(folder: Path, first_step: int) -> Iterator[Journal]:
-    """Write event files into ``folder``; what a stopped run wrote after ``first_step`` is hidden.
+Journals = Callable[[str], Journal]
+"""Gives the journal of one part of a stage by its name."""
 
-    PackageMissing names the cure where tensorboard is not installed.
+
+def no_journals(_: str) -> Journal:
+    """Return a journal that forgets."""
+    return no_journal
+
+
+@contextmanager
+def tensorboard(folder: Path) -> Iterator[Journals]:
+    """Write event files into ``folder``, a folder for each part.
+
+    What a stopped run wrote after its checkpoint is hidden: a part's first step says where it goes
+    on. PackageMissing names the cure where tensorboard is not installed.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
@@ -29,13 +40,16 @@ def tensorboard(folder: Path, first_step: int) -> Iterator[Journal]:
             "The package tensorboard is missing, which training logs need: "
             'pip install "wildtrack[train]", or set tensorboard = false in the configuration.'
         ) from error
-    writer = SummaryWriter(str(folder), purge_step=first_step + 1)
+    writers: dict[str, SummaryWriter] = {}
 
-    def journal(step: int, numbers: Mapping[str, float]) -> None:
-        for name, number in numbers.items():
-            writer.add_scalar(name, number, step)
+    def journal(name: str, step: int, numbers: Mapping[str, float]) -> None:
+        if name not in writers:
+            writers[name] = SummaryWriter(str(folder / name), purge_step=step)
+        for tag, number in numbers.items():
+            writers[name].add_scalar(tag, number, step)
 
     try:
-        yield journal
+        yield lambda name: partial(journal, name)
     finally:
-        writer.close()
+        for writer in writers.values():
+            writer.close()

@@ -22,7 +22,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from engine.steps import StepCallback, no_steps
 from engine.training.checkpoints import State, best_of, load_best, save_best
 from engine.training.journal import Journal, no_journal
-from engine.training.world import World
+from engine.training.world import ALONE, World
 from osc_bridge.errors import BadCheckpoint, Cancelled
 
 CHECKPOINT_EVERY_S = 60.0
@@ -92,7 +92,7 @@ class Place:
     checkpoint: Path
     on_step: StepCallback = no_steps
     seed: int = 0
-    world: World = World()  # noqa: RUF009 - frozen
+    world: World = ALONE
     journal: Journal = no_journal
 
 

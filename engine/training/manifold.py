@@ -1,8 +1,8 @@
 """Stage ``manifold``: projectors and reconstructor on single-source pairs (Sec. 3.2).
 
-The pairs are translated ones (a sound and its words, which already live in image space) and
-pictured ones (a sound and a cut-out of the same class). The paper's Mean-Teacher filtering and
-its alternating optimisation come with the training issue; they take :func:`fold_loss` as it is.
+The losses of Eq. 3 to 7, and the starter's plain way with them: its pairs are translated ones (a
+sound and its words, which already live in image space) and pictured ones (a sound and a cut-out of
+the same class). :mod:`engine.training.mean_teacher` is the paper's way.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.cmss import SSV2A
+from engine.cmss import SSV2A, Gaussian
 from engine.steps import StepCallback
 from engine.training.batches import draw
 from engine.training.loop import At, Lesson, Place, Schedule, fit
 from engine.training.losses import ccmr_mask, contrastive, cosine_distance
+from engine.training.world import ALONE, World
 
 BATCH = 192
 PICTURED = 0.35  # share of pairs whose image-space side is a picture, where the class has one
 NOISE = 0.25  # length of the noise on a unit vector: words and pictures never seen
+REBUILD = 4.0  # weight of L_r
 QUIET_LOG_VAR = -5.0  # at the start: with deviation 1 the samples drown what is to be learned
 
 
@@ -63,24 +65,63 @@ def image_side(pairs: Pairs, rows: Sequence[int], generator: torch.Generator) ->
     return torch.stack(chosen)
 
 
-def fold_loss(model: SSV2A, clips: Tensor, claps: Tensor, generator: torch.Generator) -> Tensor:
-    """Return L_fold (Eq. 5) of pairs (B, clip_dim), (B, clap_dim)."""
+@dataclass(frozen=True)
+class Fold:
+    """A batch of pairs in the manifold: ``clips`` and ``claps`` of all processes, the rest our own.
+
+    ``clips`` (N, clip_dim), ``claps`` (N, clap_dim); ``seen``, ``heard`` and samples of them,
+    ``e_clip`` and ``e_clap``, (B, manifold_dim).
+    """
+
+    clips: Tensor
+    claps: Tensor
+    seen: Gaussian
+    heard: Gaussian
+    e_clip: Tensor
+    e_clap: Tensor
+
+
+def fold(
+    model: SSV2A, clips: Tensor, claps: Tensor, generator: torch.Generator, world: World = ALONE
+) -> Fold:
+    """Project a whole batch of pairs (N, clip_dim), (N, clap_dim): Eq. 2."""
+    clips, claps = clips.to(world.device), claps.to(world.device)
+    seen = model.clip_projector(world.mine(clips))
+    heard = model.clap_projector(world.mine(claps))
+    e_clip, e_clap = world.sample(seen, generator), world.sample(heard, generator)
+    return Fold(clips, claps, seen, heard, e_clip, e_clap)
+
+
+def contrast_loss(model: SSV2A, pairs: Fold, world: World = ALONE) -> Tensor:
+    """Return L_c under the mask of CCMR, and the projectors' part of L_kl (Eq. 3, 5 to 7)."""
     config = model.config
-    seen, heard = model.clip_projector(clips), model.clap_projector(claps)
-    e_clip, e_clap = seen.sample(generator), heard.sample(generator)
-    from_clip, from_clap = model.reconstructor(e_clip), model.reconstructor(e_clap)
-    mask = ccmr_mask(clips, claps, config.manifold.cr_weight)
+    mask = ccmr_mask(pairs.clips, pairs.claps, config.manifold.cr_weight)
     scale = model.logit_scale.exp().clamp(max=100.0)
-    contrast = contrastive(e_clip, e_clap, scale, mask)
-    rebuild = (
-        cosine_distance(from_clip.sample(generator), claps)
-        + cosine_distance(from_clap.sample(generator), claps)
-    ) / 2
-    kl_fold = (seen.kl().mean() + heard.kl().mean()) / config.manifold_dim
-    kl_back = (from_clip.kl().mean() + from_clap.kl().mean()) / config.clap_dim
-    kl = config.manifold.kl_weight * kl_fold + config.generator.kl_weight * kl_back
-    total: Tensor = contrast + 4.0 * rebuild + kl
+    contrast = contrastive(world.gather(pairs.e_clip), world.gather(pairs.e_clap), scale, mask)
+    kl = (pairs.seen.kl().mean() + pairs.heard.kl().mean()) / config.manifold_dim
+    total: Tensor = contrast + config.manifold.kl_weight * kl
     return total
+
+
+def rebuild_loss(
+    model: SSV2A, pairs: Fold, weight: float, generator: torch.Generator, world: World = ALONE
+) -> Tensor:
+    """Return ``weight`` L_r, and the reconstructor's part of L_kl (Eq. 4, 5)."""
+    config, claps = model.config, world.mine(pairs.claps)
+    from_clip, from_clap = model.reconstructor(pairs.e_clip), model.reconstructor(pairs.e_clap)
+    rebuild = (
+        cosine_distance(world.sample(from_clip, generator), claps)
+        + cosine_distance(world.sample(from_clap, generator), claps)
+    ) / 2
+    kl = (from_clip.kl().mean() + from_clap.kl().mean()) / config.clap_dim
+    total: Tensor = weight * rebuild + config.generator.kl_weight * kl
+    return total
+
+
+def quieten(model: SSV2A) -> None:
+    """Let the samples begin near their means."""
+    for tower in (model.clip_projector, model.clap_projector, model.reconstructor):
+        nn.init.constant_(tower.out_sigma.bias, QUIET_LOG_VAR)
 
 
 def train(
@@ -93,15 +134,15 @@ def train(
 ) -> SSV2A:
     """Train ``v``, ``phi`` and ``chi`` of ``model``; return the moving average, in eval mode."""
     parts = nn.ModuleList([model.manifold, model.generator])
-    for tower in (model.clip_projector, model.clap_projector, model.reconstructor):
-        nn.init.constant_(tower.out_sigma.bias, QUIET_LOG_VAR)
+    quieten(model)
     optimizer = torch.optim.AdamW(parts.parameters(), lr=1.5e-3, weight_decay=0.02)
 
     def loss(at: At) -> Tensor:
         generator = at.generator
         rows = draw(pairs.weights, BATCH, generator)
         clips = blur(image_side(pairs, rows, generator), NOISE, generator)
-        return fold_loss(model, clips, blur(pairs.claps[rows], NOISE, generator), generator)
+        batch = fold(model, clips, blur(pairs.claps[rows], NOISE, generator), generator)
+        return contrast_loss(model, batch) + rebuild_loss(model, batch, REBUILD, generator)
 
     lesson = Lesson(model, loss, [[optimizer]])
     trained = fit(lesson, schedule, Place(checkpoint, on_step, seed))
