@@ -1,0 +1,98 @@
+"""What every stage of ``wildtrack train STAGE`` is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from engine.cmss import SSV2A, load_ssv2a, save_ssv2a
+from engine.models.manifest_sizes import role_settings
+from engine.models.pack import AUDIO_FILE, find_pack, read_manifest, verify
+from engine.models.weights import load_network
+from engine.perception.audio import AudioNet, AudioNetSettings
+from engine.steps import StepCallback, no_steps
+from engine.training.data.prepared import PreparedData
+from engine.training.journal import Journals, no_journals
+from engine.training.loop import Place
+from engine.training.settings import StageName
+from engine.training.world import ALONE, World
+from osc_bridge.errors import BadCorpus, FileMissing
+
+RESULTS: Final[dict[StageName, str]] = {
+    "manifold": "manifold",
+    "audio2clip": "translated",
+    "remixer": "mixed",
+    "aggregator": "video",
+}
+"""The folder of the model that each stage leaves in the work folder."""
+
+
+def silent(_: str) -> StepCallback:
+    """Return a callback for parts that nobody watches."""
+    return no_steps
+
+
+@dataclass(frozen=True)
+class Folders:
+    """What a stage reads and writes.
+
+    ``data``: what ``wildtrack train data`` made. ``corpus`` has the pictures that scenes are pasted
+    from, if any.
+    """
+
+    data: tuple[Path, ...]
+    work: Path
+    corpus: Path | None = None
+
+
+@dataclass(frozen=True)
+class Course:
+    """One run of one stage."""
+
+    data: PreparedData
+    folders: Folders
+    seed: int
+    world: World = ALONE
+    journals: Journals = no_journals
+    progress: Callable[[str], StepCallback] = silent
+
+    @property
+    def work(self) -> Path:
+        """Where checkpoints and results lie."""
+        return self.folders.work
+
+    def place(self, name: str) -> Place:
+        """Return where the part ``name`` of the stage keeps its checkpoint."""
+        path = self.work / f"{name}.checkpoint"
+        return Place(path, self.progress(name), self.seed, self.world, self.journals(name))
+
+    def fetched(self, *stages: StageName) -> SSV2A:
+        """Return the model of the first of these stages that was trained; FileMissing if none."""
+        for stage in stages:
+            if (self.work / RESULTS[stage]).is_dir():
+                return load_ssv2a(self.work / RESULTS[stage])
+        raise FileMissing(
+            f"{self.work} has no result of the stage {stages[-1]} yet; run "
+            f"wildtrack train {stages[-1]} with this --work first."
+        )
+
+    def keep(self, stage: StageName, model: SSV2A) -> None:
+        """Leave the stage's model in the work folder; one process does."""
+        if self.world.first:
+            save_ssv2a(model.eval(), self.work / RESULTS[stage], half=False)
+
+    def ear(self, pack: str) -> AudioNet:
+        """Return the pack's audio encoder, on our device; BadCorpus if the data is another's."""
+        folder = find_pack(pack)
+        manifest = read_manifest(folder)
+        verify(folder, manifest)
+        settings = role_settings(AudioNetSettings, folder, manifest, "audio")
+        if settings.dim != self.data.clap_dim:
+            raise BadCorpus(
+                f"The data has audio embeddings of {self.data.clap_dim} numbers, the "
+                f"pack {pack} makes {settings.dim}; name the pack that prepared the data."
+            )
+        net = load_network(lambda: AudioNet(settings), folder / AUDIO_FILE)
+        return net.to(self.world.device)
