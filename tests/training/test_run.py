@@ -1,0 +1,253 @@
+"""The stages of ``wildtrack train STAGE`` on made-up data: sources are hidden unit vectors.
+
+The image side and the sound of a pair are two noisy views of one vector; some pairs are wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from engine.cmss import load_ssv2a
+from engine.perception.mel import MEL
+from engine.steps import StepCallback
+from engine.training.course import Folders
+from engine.training.data.prepared import MANIFEST, PreparedData
+from engine.training.data.samples import Facts, Kind, Sample
+from engine.training.data.shards import write_shard
+from engine.training.held_out import held_rows, parted
+from engine.training.mean_teacher import elbow
+from engine.training.run import run_stage
+from engine.training.settings import STAGE_NAMES, Settings, StageName, load_settings
+from osc_bridge.errors import BadCorpus, Cancelled, FileMissing
+
+CLIP, CLAP = 384, 32
+GROUPS, EACH = 6, 8
+
+Train = Callable[..., dict[str, Any]]
+
+
+def unit(vector: np.ndarray) -> np.ndarray:
+    return np.asarray(vector / np.linalg.norm(vector), np.float32)
+
+
+def sample(number: int, draw: np.random.Generator, hidden: np.ndarray) -> Sample:
+    """Sample 7 of each group is a wrong pair: its picture shows something else."""
+    group = number % GROUPS
+    source = hidden[group] + 0.2 * draw.normal(size=CLIP)
+    wrong = number // GROUPS == EACH - 1
+    seen = draw.normal(size=CLIP) if wrong else source
+    kinds: tuple[Kind, ...] = ("curated", "words") if number // GROUPS % 2 or wrong else ("clean",)
+    clips = [unit(seen + 0.1 * draw.normal(size=CLIP)) for _ in kinds]
+    mel = np.full((20 + number, MEL.mels), MEL.log_floor, np.float16)
+    mel[:, 8 * group : 8 * group + 8] = draw.normal(-2, 0.3, (20 + number, 8))
+    arrays = {
+        "clap": unit(source[:CLAP]),
+        "clip": np.stack(clips),
+        "mel": mel,
+        "sources": np.stack(clips),
+        "frame": clips[0],
+        "frames": np.stack([unit(seen + 0.1 * draw.normal(size=CLIP)) for _ in range(64)]).astype(
+            np.float16
+        ),
+    }
+    facts = Facts(
+        f"{number}.wav", "train", "words", f"group_{group}", "CC0", f"p{number}", 1.0, True, kinds
+    )
+    return Sample(facts, arrays)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prepared")
+    draw = np.random.default_rng(1)
+    hidden = 3 * draw.normal(size=(GROUPS, CLIP))
+    samples = [sample(number, draw, hidden) for number in range(GROUPS * EACH)]
+    write_shard(folder / "train-000000.tar", samples, [])
+    manifest = {"clip_dim": CLIP, "clap_dim": CLAP, "shards": ["train-000000"]}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings(tiny_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Settings]:
+    """Small and short ones, the rest as shipped."""
+    folder = tmp_path_factory.mktemp("settings")
+    own = {
+        "manifold": "[model]\nsize = 'tiny'\n[manifold]\nteacher_steps = 100\nconsistency = 0.5",
+        "audio2clip": "[audio2clip]\nwidth = 32",
+        "remixer": f"[scenes]\npack = '{tiny_pack}'\nmost = 3",
+        "aggregator": f"[videos]\npack = '{tiny_pack}'\nmost = 2\nseconds = 2",
+    }
+    steps = {"manifold": 60, "audio2clip": 60, "remixer": 40, "aggregator": 6}
+    found = {}
+    for stage in STAGE_NAMES:
+        path = folder / f"{stage}.toml"
+        path.write_text(
+            f"{own[stage]}\n[run]\nprecision = 'float32'\nheld_out = 0.2\n"
+            f"[schedule]\nsteps = {steps[stage]}\nbatch = 8\nwarmup = 5\nema = 0.9\n"
+            f"validate_every = {steps[stage] // 3}\nlearning_rate = 3e-3\n"
+        )
+        found[stage] = load_settings(stage, path)
+    return dict(found)
+
+
+@pytest.fixture(scope="module")
+def trained(
+    data: Path, settings: dict[str, Settings], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[StageName, dict[str, Any]]]:
+    """All stages, one after another, in one work folder."""
+    work = tmp_path_factory.mktemp("work")
+    return work, {s: run_stage(s, settings[s], Folders((data,), work)) for s in STAGE_NAMES}
+
+
+def test_the_manifold_finds_sounds_of_pictures(
+    trained: tuple[Path, dict[StageName, dict[str, Any]]],
+) -> None:
+    measured = trained[1]["manifold"]
+    assert measured["r_at_5"] > 1.4 * 5 / measured["held"]
+    assert measured["rebuilt_from_clip"] > 0.3
+
+
+def test_the_teacher_finds_wrong_pairs_less_alike_than_right_ones(
+    data: Path, trained: tuple[Path, dict[StageName, dict[str, Any]]], settings: dict[str, Settings]
+) -> None:
+    work, measured = trained
+    prepared = PreparedData(data)
+    kinds: tuple[Kind, ...] = ("curated", "words")
+    noisy = parted(prepared, settings["manifold"].run).learned
+    noisy = noisy.keep(
+        np.array([prepared.facts(row).kinds[view] in kinds for row, view in noisy.pairs.tolist()])
+    )
+    found = load_file(work / "manifold-kept.safetensors")
+    wrong = np.array([row // GROUPS == EACH - 1 for row, _ in noisy.pairs.tolist()])
+    assert found["similarities"][wrong].mean() < found["similarities"][~wrong].mean() - 0.2
+    assert 0 < measured["manifold"]["kept"] <= measured["manifold"]["noisy"] == len(wrong)
+
+
+def test_every_stage_leaves_a_model_that_loads(
+    trained: tuple[Path, dict[StageName, dict[str, Any]]],
+) -> None:
+    work, _ = trained
+    video = load_ssv2a(work / "video")
+    assert video.translator is not None
+    assert video.aggregator is not None
+    assert video.aggregator.dim == CLAP
+    mixed = load_ssv2a(work / "mixed").remixer.state_dict()
+    assert all(torch.equal(mixed[key], value) for key, value in video.remixer.state_dict().items())
+
+
+def test_the_translation_is_better_than_chance(
+    trained: tuple[Path, dict[StageName, dict[str, Any]]],
+) -> None:
+    assert trained[1]["audio2clip"]["cosine"] > 0.3
+
+
+def test_what_audio_conditioning_gains_is_measured(
+    trained: tuple[Path, dict[StageName, dict[str, Any]]],
+) -> None:
+    measured = trained[1]["remixer"]
+    assert measured["cosine"] > 0.3
+    assert {"heard", "heard_as_zeros"} <= measured.keys()
+    assert {"cosine", "mean_of_frames"} <= trained[1]["aggregator"].keys()
+
+
+def test_a_finished_stage_is_not_trained_again(
+    data: Path,
+    settings: dict[str, Settings],
+    trained: tuple[Path, dict[StageName, dict[str, Any]]],
+) -> None:
+    work, measured = trained
+    started: list[str] = []
+
+    def progress(name: str) -> StepCallback:
+        started.append(name)
+        return lambda step, of: None
+
+    assert (
+        run_stage("manifold", settings["manifold"], Folders((data,), work), progress)
+        == (measured["manifold"])
+    )
+    assert started == []
+
+
+def test_other_settings_in_the_same_folder_are_named(
+    data: Path,
+    settings: dict[str, Settings],
+    trained: tuple[Path, dict[StageName, dict[str, Any]]],
+) -> None:
+    other = replace(settings["remixer"], run=replace(settings["remixer"].run, seed=2))
+    with pytest.raises(BadCorpus, match=r"other run\.seed; give another folder with --work"):
+        run_stage("remixer", other, Folders((data,), trained[0]))
+
+
+@pytest.mark.parametrize("stage", ["manifold", "remixer"])
+def test_a_stopped_stage_ends_in_the_same_weights(
+    data: Path,
+    settings: dict[str, Settings],
+    trained: tuple[Path, dict[StageName, dict[str, Any]]],
+    tmp_path: Path,
+    stage: StageName,
+) -> None:
+    whole, measured = trained
+    if stage == "remixer":
+        (tmp_path / "translated").symlink_to(whole / "translated")
+
+    def progress(_: str) -> StepCallback:
+        def on_step(step: int, of: int) -> None:
+            if step == 17:
+                raise Cancelled("enough")
+
+        return on_step
+
+    for _ in range(2 if stage == "manifold" else 1):  # teacher, student
+        with pytest.raises(Cancelled):
+            run_stage(stage, settings[stage], Folders((data,), tmp_path), progress)
+    again = run_stage(stage, settings[stage], Folders((data,), tmp_path))
+    assert again == measured[stage]
+    name = {"manifold": "manifold", "remixer": "mixed"}[stage]
+    path = Path(name) / "ssv2a.safetensors"
+    assert (tmp_path / path).read_bytes() == (whole / path).read_bytes()
+
+
+def test_stages_say_what_they_need_first(
+    data: Path, settings: dict[str, Settings], tmp_path: Path
+) -> None:
+    for stage in ("audio2clip", "remixer", "aggregator"):
+        with pytest.raises(FileMissing, match=r"wildtrack train (manifold|remixer)"):
+            run_stage(stage, settings[stage], Folders((data,), tmp_path / stage))
+
+
+def test_whole_packages_validate_and_are_not_learned_from(data: Path) -> None:
+    run = load_settings("manifold").run
+    parts = parted(PreparedData(data), replace(run, held_out=0.25))
+    learned, held = (
+        {parts.held.data.facts(int(row)).package for row in part.rows}
+        for part in (parts.learned, parts.held)
+    )
+    assert not learned & held
+    assert len(held) == 12
+
+
+def test_names_decide_what_validates_not_their_order(data: Path) -> None:
+    selection = PreparedData(data).select("train")
+    later = replace(selection, pairs=selection.pairs[30:])
+    rows = held_rows(selection, 0.25)
+    assert held_rows(selection, 0.25) == rows
+    assert len(held_rows(later, 0.25) & rows) >= len(held_rows(later, 0.25)) // 2
+
+
+def test_the_elbow_parts_a_few_unlike_pairs_from_many_alike() -> None:
+    draw = np.random.default_rng(2)
+    unlike, alike = draw.uniform(-0.2, 0.4, 20), draw.uniform(0.8, 0.95, 180)
+    limit = elbow(np.concatenate([unlike, alike]).astype(np.float32))
+    assert 0.4 < limit < 0.85
+    assert elbow(np.full(50, 0.5, np.float32)) == 0.5
