@@ -126,8 +126,9 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
             with soundfile.SoundFile(file) as sound:
                 yield sound
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
+        reason = getattr(error, "error_string", error)  # without our name for the open file
         raise BadAudio(
-            f"{name} is not a sound that can be read ({error}); give a whole "
+            f"{name} is not a sound that can be read ({reason}); give a whole "
             f"{', '.join(FORMATS)} file."
         ) from error
     except OSError as error:

@@ -184,6 +184,8 @@ def test_bad_audio(unharmed: Any, name: str) -> None:
     with pytest.raises(errors.BadAudio) as caught:
         unharmed.client.add_audio("scene1", path)
     assert "sound.wav" in str(caught.value)
+    assert "object" not in str(caught.value)
+    assert "<_io" not in str(caught.value)
     assert unharmed.files("media") == {}
 
 
