@@ -3,7 +3,8 @@
 Perceive (embeddings), semantics (a_src of each source), remix (Cycle Mix to a_mix), decode, share
 out. Everything is decided by the scene, the pack, where it computes, the stems mode and the
 quality, so the same input gives the same bytes; what the stem cache already holds is not rendered
-again.
+again. "Where" is the device with the kind of processor and the number of torch's threads
+(OMP_NUM_THREADS): the libraries below torch cut their sums by it.
 
 A source is as long as it says, or as the scene; the mix is as long as the scene. A muted source, or
 one of weight 0, still gets its own stem but does not enter the mix. Gain, pan, solo and chain are
