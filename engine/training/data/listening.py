@@ -23,15 +23,25 @@ def with_audio(encoders: Encoders, weights: Path, device: str) -> Encoders:
 
     FileMissing, BadCheckpoint.
     """
-    settings = _settings(weights)
-    net = load_network(lambda: AudioNet(settings), weights)
-    own = hashlib.sha256(weights.read_bytes()).hexdigest()
+    net = read_audio(weights)
     return replace(
         encoders,
         name=f"{encoders.name} with {weights.name}",
-        digest=hashlib.sha256(f"{encoders.digest} {own}".encode()).hexdigest(),
+        digest=digest_with(encoders.digest, weights),
         audio=MelAudioEncoder(net, torch.device(device)),
     )
+
+
+def read_audio(weights: Path) -> AudioNet:
+    """Return the network of these weights, in eval mode, on the CPU. FileMissing, BadCheckpoint."""
+    settings = _settings(weights)
+    return load_network(lambda: AudioNet(settings), weights)
+
+
+def digest_with(digest: str, weights: Path) -> str:
+    """Return the digest of a pack's encoders with this audio network in place of its own."""
+    own = hashlib.sha256(weights.read_bytes()).hexdigest()
+    return hashlib.sha256(f"{digest} {own}".encode()).hexdigest()
 
 
 def _settings(weights: Path) -> AudioNetSettings:
