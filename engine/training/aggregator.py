@@ -93,7 +93,7 @@ def video_data(course: Course, settings: AggregatorSettings, model: SSV2A) -> Vi
             held.append(RealVideos(real.held, HELD_SEED))
     sounds = parted_if_any(course.data, run, KINDS, ("clap", "mel")) if table.composed else None
     if sounds is not None:
-        ear = course.ear(table.pack)
+        ear = course.ear(table.pack, table.audio_encoder)
         learned, apart = (
             Composer(part, ear, drawing_weights(part, run.balance), table.most, 0.0, table.noise, s)
             for part, s in ((sounds.learned, course.seed), (sounds.held, HELD_SEED))

@@ -13,6 +13,7 @@ import click
 
 from engine.steps import StepCallback
 from engine.training.data.commands import data
+from engine.training.stage_commands import STAGES, stage_command
 
 if TYPE_CHECKING:
     from engine.training.stages import Run
@@ -27,6 +28,8 @@ def train() -> None:
 
 
 train.add_command(data)
+for _stage in STAGES:
+    train.add_command(stage_command(_stage))
 
 
 @train.command()

@@ -13,6 +13,7 @@ from engine.models.pack import AUDIO_FILE, find_pack, read_manifest, verify
 from engine.models.weights import load_network
 from engine.perception.audio import AudioNet, AudioNetSettings
 from engine.steps import StepCallback, no_steps
+from engine.training.data.listening import digest_with, read_audio
 from engine.training.data.prepared import PreparedData
 from engine.training.journal import Journals, no_journals
 from engine.training.loop import Place
@@ -83,16 +84,25 @@ class Course:
         if self.world.first:
             save_ssv2a(model.eval(), self.work / RESULTS[stage], half=False)
 
-    def ear(self, pack: str) -> AudioNet:
-        """Return the pack's audio encoder, on our device; BadCorpus if the data is another's."""
+    def ear(self, pack: str, audio_encoder: str) -> AudioNet:
+        """Return what embedded the data's sounds, on our device; BadCorpus if it is another.
+
+        That is the audio encoder of ``pack``, or the weights in the file ``audio_encoder``.
+        """
         folder = find_pack(pack)
         manifest = read_manifest(folder)
         verify(folder, manifest)
-        settings = role_settings(AudioNetSettings, folder, manifest, "audio")
-        if settings.dim != self.data.clap_dim:
+        digest = manifest.digest
+        if audio_encoder:
+            net = read_audio(Path(audio_encoder))
+            digest = digest_with(digest, Path(audio_encoder))
+        else:
+            settings = role_settings(AudioNetSettings, folder, manifest, "audio")
+            net = load_network(lambda: AudioNet(settings), folder / AUDIO_FILE)
+        if {known.get("digest") for known in self.data.manifests} != {digest}:
             raise BadCorpus(
-                f"The data has audio embeddings of {self.data.clap_dim} numbers, the "
-                f"pack {pack} makes {settings.dim}; name the pack that prepared the data."
+                f"The data was embedded by {self.data.manifests[0].get('pack')}, not by pack = "
+                f"{pack!r} with audio_encoder = {audio_encoder!r}; name in the configuration what "
+                "prepared the data."
             )
-        net = load_network(lambda: AudioNet(settings), folder / AUDIO_FILE)
         return net.to(self.world.device)

@@ -113,7 +113,7 @@ def _made(
 ) -> tuple[list[tuple[Kind, float]], Composer]:
     """Return the made kinds of scenes with their shares, and the composer of held-out ones."""
     table, seed = settings.scenes, course.seed
-    ear = course.ear(table.pack)
+    ear = course.ear(table.pack, table.audio_encoder)
     composer = _composer(sounds.learned, ear, table, settings.run.balance, seed)
     kinds: list[tuple[Kind, float]] = [(composer, table.composed)] if table.composed else []
     if table.pasted and course.folders.corpus is not None:

@@ -129,6 +129,7 @@ class SceneTable:
     ``real``: frames with detected things. ``composed``: sounds added up. ``pasted``: the same with
     pictures: cut-outs on backgrounds, of ``--corpus``; so many are made once. ``most`` sources at
     most; ``heard`` is the share of those that come as sound. ``kl`` is lambda_2 of Eq. 9.
+    ``pack`` and ``audio_encoder`` are those of ``wildtrack train data``.
     """
 
     real: Annotated[float, Within(0.0, 1.0)]
@@ -140,6 +141,7 @@ class SceneTable:
     noise: Annotated[float, Within(0.0, 2.0)]
     kl: Annotated[float, Within(0.0, 10.0)]
     pack: str
+    audio_encoder: str
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ class VideoTable:
     noise: Annotated[float, Within(0.0, 2.0)]
     kl: Annotated[float, Within(0.0, 10.0)]
     pack: str
+    audio_encoder: str
 
 
 @dataclass(frozen=True)

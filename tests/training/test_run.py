@@ -14,19 +14,31 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
+from PIL import Image, ImageChops
 from safetensors.numpy import load_file
 
 from engine.cmss import load_ssv2a
+from engine.models.pack import read_manifest
 from engine.perception.mel import MEL
 from engine.steps import StepCallback
+from engine.training.commands import train
 from engine.training.course import Folders
 from engine.training.data.prepared import MANIFEST, PreparedData
 from engine.training.data.samples import Facts, Kind, Sample
 from engine.training.data.shards import write_shard
 from engine.training.held_out import held_rows, parted
 from engine.training.mean_teacher import elbow
+from engine.training.pasted import paste
 from engine.training.run import run_stage
-from engine.training.settings import STAGE_NAMES, Settings, StageName, load_settings
+from engine.training.settings import (
+    STAGE_NAMES,
+    RemixerSettings,
+    Settings,
+    StageName,
+    load_settings,
+)
+from engine.training.stage_commands import STAGES
 from osc_bridge.errors import BadCorpus, Cancelled, FileMissing
 
 CLIP, CLAP = 384, 32
@@ -66,13 +78,14 @@ def sample(number: int, draw: np.random.Generator, hidden: np.ndarray) -> Sample
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tiny_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("prepared")
     draw = np.random.default_rng(1)
     hidden = 3 * draw.normal(size=(GROUPS, CLIP))
     samples = [sample(number, draw, hidden) for number in range(GROUPS * EACH)]
     write_shard(folder / "train-000000.tar", samples, [])
-    manifest = {"clip_dim": CLIP, "clap_dim": CLAP, "shards": ["train-000000"]}
+    digest = read_manifest(tiny_pack).digest
+    manifest = {"clip_dim": CLIP, "clap_dim": CLAP, "shards": ["train-000000"], "digest": digest}
     (folder / MANIFEST).write_text(json.dumps(manifest))
     return folder
 
@@ -251,3 +264,58 @@ def test_the_elbow_parts_a_few_unlike_pairs_from_many_alike() -> None:
     limit = elbow(np.concatenate([unlike, alike]).astype(np.float32))
     assert 0.4 < limit < 0.85
     assert elbow(np.full(50, 0.5, np.float32)) == 0.5
+
+
+def test_another_ear_than_the_datas_is_refused(
+    data: Path,
+    settings: dict[str, Settings],
+    trained: tuple[Path, dict[StageName, dict[str, Any]]],
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "manifold").symlink_to(trained[0] / "manifold")
+    usual = settings["remixer"]
+    assert isinstance(usual, RemixerSettings)
+    other = replace(usual, scenes=replace(usual.scenes, pack="starter"))
+    with pytest.raises(BadCorpus, match=r"not by pack = 'starter'.*what prepared the data"):
+        run_stage("remixer", other, Folders((data,), tmp_path))
+
+
+@pytest.mark.parametrize("text", ["nonsense", "[]", '{"stage": "manifold"}'])
+def test_a_damaged_record_is_named(
+    data: Path, settings: dict[str, Settings], tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "manifold.json").write_text(text)
+    with pytest.raises(BadCorpus, match=r"manifold\.json .*remove it to train anew"):
+        run_stage("manifold", settings["manifold"], Folders((data,), tmp_path))
+
+
+def test_pasted_scenes_have_exact_boxes_and_repeat(corpus: Path) -> None:
+    cutouts = [Image.open(corpus / name) for name in ("red.png", "blue.png")]
+    ground = Image.new("RGB", (160, 120), "green")
+    picture, boxes = paste(ground, cutouts, torch.Generator().manual_seed(4))
+    again, _ = paste(ground, cutouts, torch.Generator().manual_seed(4))
+    assert picture.tobytes() == again.tobytes()
+    for place, box in enumerate(boxes):
+        alone, found = paste(ground, cutouts[place : place + 1], torch.Generator().manual_seed(9))
+        changed = ImageChops.difference(alone, ground).getbbox()
+        assert changed == found[0]
+        assert 0 <= box[0] < box[2] <= 160
+        assert 0 <= box[1] < box[3] <= 120
+
+
+def test_every_stage_is_a_command(
+    data: Path, trained: tuple[Path, dict[StageName, dict[str, Any]]], tmp_path: Path
+) -> None:
+    assert tuple(STAGES) == STAGE_NAMES
+    config = tmp_path / "quick.toml"
+    config.write_text(
+        "[model]\nsize = 'tiny'\n[schedule]\nsteps = 2\nbatch = 4\n[manifold]\nteacher_steps = 0"
+    )
+    options = ["--data", str(data), "--work", str(tmp_path / "work"), "--config", str(config)]
+    for more in (["--json"], []):
+        result = CliRunner().invoke(train, ["manifold", *options, *more])
+        assert result.exit_code == 0, result.output
+        if more:
+            told = json.loads(result.stdout)
+    assert load_ssv2a(Path(told["model"])).config.clap_dim == CLAP
+    assert f"{told['r_at_5']:.4f}" in result.stdout
