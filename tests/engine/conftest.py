@@ -253,9 +253,9 @@ def running(
 def run_again(tmp_path: Path) -> Callable[..., Any]:
     """Start another engine on this test's session: ``with run_again(pack) as (service, ...)``."""
 
-    def start(pack: ToyPack, **changes: Any) -> Any:
+    def start(pack: ToyPack, folder: str = "session", **changes: Any) -> Any:
         given = {"allow": (tmp_path / "inputs",), "oscquery": False, **changes}
-        return running(EngineConfig(tmp_path / "session", **given), pack)
+        return running(EngineConfig(tmp_path / folder, **given), pack)
 
     return start
 

@@ -92,6 +92,31 @@ def test_a_damaged_scene_hides_no_other(run_again: Any, pack: Any, tmp_path: Pat
             client.call(schema.OpenScene(damaged))
 
 
+def test_a_session_that_was_moved_opens_with_all_it_holds(
+    run_again: Any, pack: Any, tmp_path: Path, picture: Path, clip: Path
+) -> None:
+    with run_again(pack) as (_, ports, _), Client.connect(ports.tcp) as client:
+        scene = client.new_scene("Alley", duration_s=0.5, seed=1)
+        client.add_image(scene, picture)
+        client.add_audio(scene, clip)
+        before, take = client.sources(scene), client.render(scene)
+    (tmp_path / "session").rename(tmp_path / "moved")
+    picture.unlink()
+    clip.unlink()
+    pack.decoder.decoded.clear()
+    with run_again(pack, "moved") as (_, ports, _), Client.connect(ports.tcp) as client:
+        assert client.sources(scene) == before
+        (row,) = client.takes()
+        assert Path(row.path) == tmp_path / "moved" / "takes" / take.take / "take.json"
+        assert Path(row.path).is_file()
+        client.render(scene)
+        assert pack.decoder.decoded == [], "every stem is there already"
+        client.set(scene, before[-1].source, seed=99)
+        client.render(scene)
+        assert 99 in pack.decoder.decoded, "from the session's own copies"
+    assert not (tmp_path / "session").exists()
+
+
 def test_a_snapshot_is_the_whole_scene(engine: Any, picture: Path) -> None:
     scene = engine.scene(*(f"sound number {number}" for number in range(30)))
     engine.client.add_image(scene, picture)
