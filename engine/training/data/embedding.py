@@ -84,12 +84,13 @@ class Embedder:
         parts: Sequence[Part] = DEFAULT_PARTS,
         threshold: float = THRESHOLD,
         grounds: Sequence[Path] = (),
+        workers: int = 1,
     ) -> None:
         self._encoders = encoders
         self._parts = frozenset(parts)
         self._threshold = threshold
         self._ground_paths = tuple(grounds)
-        self._words = Words(encoders.texts)
+        self._words = Words(encoders.texts, workers)
         self._single: dict[Path, Tensor] = {}
         self._lock = Lock()
 

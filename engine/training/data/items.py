@@ -132,8 +132,13 @@ def _filled(item: Item, licence: str) -> Item:
 
 
 def _placed(item: Item, by_package: bool) -> Item:
-    if item.split:
+    if item.split in SPLITS:
         return item
+    if item.split:
+        raise BadCorpus(
+            f"{item.name} is of the split {item.split[:40]!r}; allowed are {', '.join(SPLITS)}, or "
+            "none at all: correct the table."
+        )
     takes = "" if by_package else re.sub(r"[\W\d_]+", "", Path(item.name).stem.lower())
     held_out = drawn(f"{item.package}/{takes}") < HELD_OUT
     return replace(item, split="test" if held_out else "train")

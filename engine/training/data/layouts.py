@@ -46,7 +46,7 @@ def read_library(root: Path, layout: str = "auto", licence: str = "") -> Library
         )
     try:
         return LAYOUTS[chosen](root, licence)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, csv.Error) as error:
         raise BadCorpus(
             f"The lists of {root} are not in the layout {chosen!r} ({error!r}); "
             "restore them as they were published, or give --layout folder."

@@ -92,7 +92,8 @@ def write_shard(tar: Path, samples: Iterable[Sample], bad: Sequence[Bad]) -> Sha
         with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as archive:
             for number, sample in enumerate(samples):
                 entries.append(_add(archive, f"{number:08d}", sample))
-        digest = hashlib.sha256(part.read_bytes()).hexdigest()
+        with part.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         size_bytes = part.stat().st_size
     index = {
         "format": FORMAT,

@@ -66,7 +66,7 @@ def prepare(
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder)
     record = _record(library, encoders, settings, folder)
-    embedder = Embedder(encoders, settings.parts, settings.threshold, library.grounds)
+    embedder = Embedder(encoders, settings.parts, settings.threshold, library.grounds, workers)
     shards: dict[str, Shard] = {}
     done = 0
     for name, items in _divided(library.items, settings.shard_size):

@@ -16,7 +16,10 @@ MAX_TABLE_BYTES = 512 * 2**20
 MAX_TEXT_CHARS = 1000
 """What the text encoder takes."""
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "file": ("file", "filename", "file_name", "fname", "path", "filepath", "audio", "audio_path"),
+    "file": (
+        *("file", "filename", "file_name", "fname", "path", "filepath", "audio", "audio_path"),
+        *("id", "audio_id", "youtube_id"),
+    ),
     "text": ("text", "caption", "caption_1", "captions", "description", "title"),
     "foley_class": ("foley_class", "class", "label", "labels", "category", "tag"),
     "split": ("split", "subset", "set"),
@@ -80,11 +83,18 @@ def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
         yield from (_mapping(json.loads(line)) for line in text.splitlines() if line.strip())
         return
     data = json.loads(text)
-    if isinstance(data, list):
-        yield from map(_mapping, data)
+    rows = _inner_list(data) if isinstance(data, dict) else data
+    if isinstance(rows, list):
+        yield from map(_mapping, rows)
     elif isinstance(data, dict):
         for file, value in data.items():
             yield {**(value if isinstance(value, dict) else {"text": value}), "file": file}
+
+
+def _inner_list(data: Mapping[str, Any]) -> list[Any] | None:
+    """Return the rows of an object that holds them under one of its keys, as WavCaps does."""
+    lists = [value for value in data.values() if isinstance(value, list) and value]
+    return next((rows for rows in lists if all(isinstance(row, dict) for row in rows)), None)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

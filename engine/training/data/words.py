@@ -8,6 +8,7 @@ what the words become.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import torch
@@ -19,14 +20,18 @@ from engine.perception.class_vectors import class_vectors, prompts
 from engine.perception.efficientnet import class_names
 from engine.perception.text import MiniLMTextEncoder
 
-BATCH = 512
+BATCH = 256
 
 
 class Words:
-    """Texts to vectors, each text read once; equal lists of texts give equal vectors."""
+    """Texts to vectors, each text read once; equal lists of texts give equal vectors.
 
-    def __init__(self, texts: TextEncoder) -> None:
+    ``workers`` threads read; the vectors do not depend on how many.
+    """
+
+    def __init__(self, texts: TextEncoder, workers: int = 1) -> None:
         self._texts = texts
+        self._workers = workers
 
     def raw(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """Return the unit vector (clip_dim,) of every text."""
@@ -36,7 +41,9 @@ class Words:
             if isinstance(self._texts, MiniLMTextEncoder)
             else self._texts.encode
         )
-        parts = [encode(unique[i : i + BATCH]) for i in range(0, len(unique), BATCH)]
+        batches = [unique[first : first + BATCH] for first in range(0, len(unique), BATCH)]
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="words") as pool:
+            parts = list(pool.map(encode, batches))
         return dict(zip(unique, torch.cat(parts) if parts else [], strict=True))
 
     def translated(self, texts: Sequence[str]) -> dict[str, Tensor]:

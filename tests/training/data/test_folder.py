@@ -53,6 +53,7 @@ def test_table_may_name_stems_and_paths(tmp_path: Path, tone: Write) -> None:
         ("captions.json", json.dumps({"a.wav": "rain on a roof"})),
         ("captions.json", json.dumps({"a.wav": {"captions": ["rain on a roof", "other"]}})),
         ("list.json", json.dumps([{"path": "a.wav", "text": "rain on a roof"}])),
+        ("wavcaps.json", json.dumps({"n": 1, "data": [{"id": "a", "caption": "rain on a roof"}]})),
         ("list.jsonl", json.dumps({"audio": "a.wav", "caption": "rain on  a\nroof"}) + "\n\n"),
         ("a.json", json.dumps({"text": ["rain on a roof"], "original_data": {"license": "CC0"}})),
         ("a.txt", "rain on a roof\nand more"),
@@ -195,3 +196,8 @@ def test_an_empty_folder_and_none_are_told(tmp_path: Path) -> None:
         read_library(tmp_path / "none")
     with pytest.raises(BadCorpus, match="auto or one of"):
         read_library(tmp_path, "esc50")
+
+
+def test_a_split_of_another_name_is_told() -> None:
+    with pytest.raises(BadCorpus, match="train, judge, valid, test"):
+        library([Item("a.wav", sound=Path("x"), split="../train")])

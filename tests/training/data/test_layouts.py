@@ -112,6 +112,7 @@ def test_the_starters_own_corpus(corpus: Path) -> None:
         ("vggss.json", "{"),
         ("vggsound.csv", "only,two\n"),
         ("vggss.json", ""),
+        ("vggsound.csv", f"id,1,{'x' * 200_000},train\n"),
     ],
 )
 def test_lists_of_another_shape_are_refused(tmp_path: Path, name: str, text: str) -> None:
