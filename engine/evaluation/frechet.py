@@ -51,11 +51,11 @@ def shrunk_gaussian(rows: Rows) -> Gaussian:
     sample covariance where there are fewer sounds than dimensions.
     """
     plain = sample_gaussian(rows)
-    covariance = plain.covariance
     count, dims = rows.shape
-    part = shrinkage(covariance, count)
-    sphere = np.trace(covariance) / dims * np.eye(dims)
-    return moments_gaussian(plain.mean, (1 - part) * covariance + part * sphere)
+    part = shrinkage(plain.covariance, count)
+    radius = np.sqrt(part * float((plain.factor**2).sum()) / dims)
+    sphere = radius * np.eye(dims)
+    return Gaussian(plain.mean, np.concatenate([np.sqrt(1 - part) * plain.factor, sphere]))
 
 
 def shrinkage(covariance: Rows, count: int) -> float:

@@ -18,6 +18,7 @@ from engine.perception.mel import MEL, log_mel
 
 Features = NDArray[np.float32]
 BANDS = 20
+TREES = 600
 
 
 def describe(wave: NDArray[np.float32]) -> Features:
@@ -79,11 +80,13 @@ class Judge:
         return places
 
 
-def train_judge(features: Sequence[Features], names: Sequence[str], seed: int) -> Judge:
+def train_judge(
+    features: Sequence[Features], names: Sequence[str], seed: int, trees: int = TREES
+) -> Judge:
     """Return a judge taught by these sounds and their classes."""
     from sklearn.ensemble import ExtraTreesClassifier  # noqa: PLC0415 - only evaluation needs it
 
-    trees = ExtraTreesClassifier(
-        600, max_features=0.1, class_weight="balanced", random_state=seed
+    forest = ExtraTreesClassifier(
+        trees, max_features=0.1, class_weight="balanced", random_state=seed
     ).fit(np.stack(features), names)
-    return Judge(tuple(str(name) for name in trees.classes_), trees)
+    return Judge(tuple(str(name) for name in forest.classes_), forest)

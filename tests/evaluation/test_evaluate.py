@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import soundfile
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from engine.evaluation import judge
 from engine.evaluation.bootstrap import Bootstrap
 from engine.evaluation.commands import evaluate as command
 from engine.evaluation.evaluate import evaluate
@@ -42,6 +44,14 @@ def write(folder: Path, seed: int, each: int, kinds: Sequence[str] = tuple(KINDS
             time = np.arange(int(draw.uniform(0.3, 0.5) * RATE)) / RATE
             soundfile.write(folder / kind / f"{number}.wav", 0.5 * KINDS[kind](draw, time), RATE)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_trees() -> Iterator[None]:
+    """Forty trees tell three kinds of sound as well as six hundred."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judge, "train_judge", partial(judge.train_judge, trees=40))
+        yield
 
 
 @pytest.fixture(scope="module")
