@@ -9,10 +9,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Literal
-
-MIME = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d1d1f; --soft: #60646c; --line: #d9dce1;
@@ -104,10 +101,10 @@ def legend(names: Sequence[str], colours: Sequence[str]) -> str:
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
-def image(path: Path, words: str) -> str:
-    """Return a picture file as a data URI; ``words`` say what it shows."""
-    data = base64.b64encode(path.read_bytes()).decode()
-    return f'<img alt="{escape(words)}" src="data:{MIME[path.suffix.lower()]};base64,{data}">'
+def image(data: bytes, mime: str, words: str) -> str:
+    """Return a picture as a data URI; ``words`` say what it shows."""
+    coded = base64.b64encode(data).decode()
+    return f'<img alt="{escape(words)}" src="data:{mime};base64,{coded}">'
 
 
 def page(title: str, lead: str, parts: Iterable[str]) -> str:

@@ -98,6 +98,14 @@ def gather(
     return embed([pairs[row] for row in rows], pack(), on_step)
 
 
+def every_pair(source: Path, pack: Callable[[], LoadedPack], on_step: StepCallback) -> Embedded:
+    """Return all pairs of ``source``, as :func:`gather`; of a folder those for training."""
+    if source.suffix.lower() == ".npz":
+        return read_archive(source)
+    pairs = corpus_pairs(source, "train") if source.is_dir() else read_table(source)
+    return embed(pairs, pack(), on_step)
+
+
 def read_table(path: Path) -> list[Pair]:
     """Return the pairs of a table with columns audio, class, and image or text.
 
@@ -126,7 +134,8 @@ def _pair(folder: Path, row: dict[str, str]) -> Pair:
 def corpus_pairs(data: Path, split: str = "test") -> list[Pair]:
     """Return the sounds of a split with a class; each with its picture, one of its class, or words.
 
-    No picture stands for two sounds of which it is not the own one.
+    No picture stands for two sounds of which it is not the own one. Of the train split only
+    sounds with a fit licence.
     """
     from engine.training.corpus import read_clips, read_pictures  # noqa: PLC0415
 
@@ -137,7 +146,7 @@ def corpus_pairs(data: Path, split: str = "test") -> list[Pair]:
         of_class[picture.foley_class].append(picture.path)
     pairs = []
     for clip in read_clips(data):
-        if clip.split != split or not clip.foley_class:
+        if clip.split != split or not clip.foley_class or (split == "train" and not clip.trainable):
             continue
         image = own.get(clip.image)
         if image is None and of_class[clip.foley_class]:
