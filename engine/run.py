@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from types import FrameType
 
 from engine.config import EngineConfig
+from engine.descriptors import allow_many
 from engine.errors import as_wildtrack_error
 from engine.leftovers import remove_leftovers
 from engine.lock import SessionLock
@@ -88,6 +89,7 @@ def run_engine(
 
     Raises SessionNotWritable, PortInUse, and what loading the first pack raised.
     """
+    allow_many()
     stop = threading.Event()
     if until_stdin_closes:
         stop_at_end_of(_STDIN, stop)
