@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.evaluation.embedders import Pack
 from engine.evaluation.hearing import Bad, Probe, Rows, Wave
 from engine.perception.frames import load_frame
 from engine.steps import StepCallback
@@ -35,13 +36,11 @@ class PictureSpace:
     see: Callable[[Path], Rows]
 
 
-def pack_space(pack: str) -> PictureSpace:
+def pack_space(pack: Pack) -> PictureSpace:
     """Return the manifold of a pack, with its own encoders of pictures and sounds."""
     import torch  # noqa: PLC0415 - slow to import
 
-    from engine.models.loading import load_pack  # noqa: PLC0415
-
-    loaded = load_pack(pack)
+    loaded = pack()
 
     def hear(wave: Wave) -> Rows:
         with torch.inference_mode():
@@ -56,7 +55,7 @@ def pack_space(pack: str) -> PictureSpace:
     return PictureSpace("pack", Probe(PROBE, loaded.audio.sample_rate, hear), see)
 
 
-def wav2clip_space(_: str) -> PictureSpace:
+def wav2clip_space(_: Pack) -> PictureSpace:
     """Return Wav2CLIP and CLIP ViT-B/32; each package fetches its weights by its own ways."""
     import torch  # noqa: PLC0415 - slow to import
 
@@ -78,7 +77,7 @@ def wav2clip_space(_: str) -> PictureSpace:
     return PictureSpace("wav2clip", Probe(PROBE, WAV2CLIP_RATE, hear), see)
 
 
-SPACES: dict[str, Callable[[str], PictureSpace]] = {"pack": pack_space, "wav2clip": wav2clip_space}
+SPACES: dict[str, Callable[[Pack], PictureSpace]] = {"pack": pack_space, "wav2clip": wav2clip_space}
 
 
 def look(

@@ -13,7 +13,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,12 @@ from numpy.typing import NDArray
 from engine.evaluation.aisfx import aisfx_probe
 from engine.evaluation.hearing import Probe, Rows, Wave
 from osc_bridge.errors import BadAudio, OutOfRange, PackageMissing
+
+if TYPE_CHECKING:
+    from engine.models.loading import LoadedPack
+
+Pack = Callable[[], "LoadedPack"]
+"""Loads a pack at the first call: not every embedder needs one."""
 
 MAX_BYTES = 4_000_000_000
 OUTLIER = 5.0  # standard deviations
@@ -37,11 +43,9 @@ def judge_probe() -> Probe:
     return Probe("judge", MEL.sample_rate, hear, is_scaled=True)
 
 
-def pack_probe(pack: str) -> Probe:
+def pack_probe(pack: Pack) -> Probe:
     """Return a pack's audio encoder, one row of unit length a sound."""
-    from engine.models.loading import load_pack  # noqa: PLC0415 - torch is slow to import
-
-    encoder = load_pack(pack).audio
+    encoder = pack().audio
     return Probe("pack", encoder.sample_rate, lambda wave: encoder.encode([wave]).cpu().numpy())
 
 
@@ -55,12 +59,9 @@ def clap_probe() -> Probe:
     return _packaged("clap", 48_000, {"submodel_name": "630k-audioset", "enable_fusion": False})
 
 
-OFFLINE: dict[str, Callable[[str], Probe]] = {
+EMBEDDERS: dict[str, Callable[[Pack], Probe]] = {
     "judge": lambda _: judge_probe(),
     "pack": pack_probe,
-}
-EMBEDDERS: dict[str, Callable[[str], Probe]] = {
-    **OFFLINE,
     "aisfx": lambda _: aisfx_probe(),
     "vggish": lambda _: vggish_probe(),
     "clap": lambda _: clap_probe(),

@@ -42,8 +42,8 @@ class Sets:
 def distances(sets: Sets, how: Bootstrap, on_step: StepCallback) -> dict[str, Any]:
     """Return the Fréchet distance with its interval, and what to read it against.
 
-    ``floor`` is the distance between halves of the reference; ``training`` that of equally many
-    training sounds to the reference, ``ratio`` the distance over it.
+    ``floor`` is what chance gives as many sounds of the reference's own kind; ``training`` the
+    distance of equally many training sounds to the reference, ``ratio`` the distance over it.
     """
 
     def between(drawn: Sequence[Indices]) -> float:
@@ -59,7 +59,7 @@ def distances(sets: Sets, how: Bootstrap, on_step: StepCallback) -> dict[str, An
     result = {
         **asdict(found),
         "at_infinity": frechet.at_infinity(sets.generated, reference, how.seed),
-        "floor": frechet.floor(sets.reference, how.seed) if sizes[1] >= 4 else None,
+        "floor": frechet.floor(sets.reference, sizes[0], how.seed) if sizes[1] >= 4 else None,
         "dimensions": sets.reference[0].shape[1],
         "rows": [sum(map(len, side)) for side in (sets.generated, sets.reference)],
     }

@@ -117,8 +117,12 @@ def at_infinity(sounds: Sequence[Rows], reference: Gaussian, seed: int) -> float
     return float(np.polyfit(1 / sizes, found, 1)[1])
 
 
-def floor(sounds: Sequence[Rows], seed: int) -> float:
-    """Return the mean distance between two random halves of one set: what chance alone gives."""
+def floor(sounds: Sequence[Rows], generated: int, seed: int) -> float:
+    """Return what chance alone gives ``generated`` sounds drawn as these are.
+
+    Measured between random halves of the set; the distance of two draws from one distribution
+    goes, to first order, with 1 / N + 1 / M, which takes it from the halves to the whole.
+    """
     picker = np.random.default_rng(seed)
     half = len(sounds) // 2
     found = []
@@ -126,7 +130,8 @@ def floor(sounds: Sequence[Rows], seed: int) -> float:
         order = picker.permutation(len(sounds))
         first, second = ([sounds[i] for i in part] for part in (order[:half], order[half:]))
         found.append(between(np.concatenate(first), np.concatenate(second)))
-    return float(np.mean(found))
+    measured = 1 / half + 1 / (len(sounds) - half)
+    return float(np.mean(found)) * (1 / generated + 1 / len(sounds)) / measured
 
 
 def _some(sounds: Sequence[Rows], picker: np.random.Generator, size: int) -> Rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from engine.evaluation import clip_score, nearness
 from engine.evaluation.embedders import EMBEDDERS
@@ -63,15 +64,18 @@ class Material:
 
 def listeners_for(wish: Wish, stage: Stage) -> Listeners:
     """Return everyone that the wish needs, taught and loaded."""
-    embedders = {name: EMBEDDERS[name](wish.pack) for name in dict.fromkeys(wish.embedders)}
+    from engine.models.loading import load_pack  # noqa: PLC0415 - torch is slow to import
+
+    pack = cache(lambda: load_pack(wish.pack))
+    embedders = {name: EMBEDDERS[name](pack) for name in dict.fromkeys(wish.embedders)}
     taught = {}
     if wish.teach:
         for name in dict.fromkeys(wish.judges):
-            ear = embedders.get(name) or EMBEDDERS[name](wish.pack)
+            ear = embedders.get(name) or EMBEDDERS[name](pack)
             taught[name] = taught_judge(wish.teach, ear, wish.how.seed, stage(f"teach {name}"))
     if wish.beats:
         taught["beats"] = Taught(beats_labeller(wish.beats), 0, ())
-    space = clip_score.SPACES[wish.picture_space](wish.pack) if wish.pictures else None
+    space = clip_score.SPACES[wish.picture_space](pack) if wish.pictures else None
     tokens = nearness.token_probe(wish.pack) if wish.training else None
     return Listeners(tuple(embedders.values()), taught, space, tokens)
 

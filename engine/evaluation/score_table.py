@@ -56,7 +56,7 @@ def _sounds(found: Found) -> Iterator[Row]:
 
 
 def _distance(name: str, of: Found) -> Iterator[Row]:
-    floor = f"halves of the reference {of['floor']:.3g}" if of["floor"] is not None else ""
+    floor = f"by chance {of['floor']:.3g}" if of["floor"] is not None else ""
     yield (f"Fréchet distance, {name}", f"{of['value']:.4g}", _interval(of, ".4g"), floor)
     yield (f"  with endless sounds, {name}", f"{of['at_infinity']:.4g}", "", "")
     if of.get("ratio") is not None:
@@ -92,7 +92,7 @@ def _named(name: str, of: Found | None, top: str) -> Iterator[Row]:
     if ratio:
         bar = "bar 0.80" if top == "top_1" else ""
         yield (
-            f"  over real sounds, {first}",
+            f"  over real sounds, {first}, {name}",
             f"{ratio['value']:.2f}",
             _interval(ratio, ".2f"),
             bar,

@@ -119,10 +119,12 @@ def test_value_at_infinity_takes_away_what_few_sounds_add() -> None:
     assert endless == frechet.at_infinity(sounds, reference, seed=1)
 
 
-def test_halves_of_one_set_are_near_and_those_of_two_are_not() -> None:
-    near = frechet.floor(list(normal(6, 80, 3)[:, None, :]), seed=1)
-    mixed = frechet.between(normal(7, 40, 3), normal(8, 40, 3) + 4)
-    assert 0 < near < 0.05 * mixed
+def test_chance_gives_what_a_second_draw_of_the_same_kind_measures() -> None:
+    reference = normal(6, 200, 5)
+    expected = np.mean([frechet.between(normal(s, 100, 5), reference) for s in range(20, 40)])
+    found = frechet.floor(list(reference[:, None, :]), 100, seed=1)
+    assert found == pytest.approx(expected, rel=0.4)
+    assert found < 0.05 * frechet.between(normal(8, 100, 5) + 4, reference)
 
 
 @pytest.mark.parametrize("rows", [np.zeros((1, 3)), np.zeros((0, 3))])

@@ -18,6 +18,10 @@ from engine.evaluation.labellers import beats_labeller
 from osc_bridge.errors import BadAudio, BadCheckpoint, FileMissing, PackageMissing
 
 
+def no_pack() -> Any:
+    raise AssertionError("this embedder needs no pack")
+
+
 def tone(hz: float, seconds: float, rate: int) -> np.ndarray:
     return np.sin(2 * np.pi * hz * np.arange(int(seconds * rate)) / rate).astype(np.float32)
 
@@ -63,7 +67,7 @@ def test_an_embedder_without_its_package_names_the_cure(
     for module in ("frechet_audio_distance", "aisfx", "aisfx.inference"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(PackageMissing, match="pip install"):
-        embedders.EMBEDDERS[name]("starter")
+        embedders.EMBEDDERS[name](no_pack)
 
 
 class FakeDistance:
@@ -87,7 +91,7 @@ def test_the_packages_of_the_paper_are_asked_as_it_does(
     module = ModuleType("frechet_audio_distance")
     module.FrechetAudioDistance = FakeDistance  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    probe = embedders.EMBEDDERS[name]("starter")
+    probe = embedders.EMBEDDERS[name](no_pack)
     assert probe.hear(tone(440, 2.0, probe.sample_rate)).shape == shape
     with pytest.raises(BadAudio, match=f"{name} cannot embed"):
         probe.hear(np.zeros(1000, dtype=np.float32))
@@ -172,4 +176,4 @@ def test_clip_score_of_vectors_that_are_known() -> None:
 def test_wav2clip_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wav2clip", None)
     with pytest.raises(PackageMissing, match="--picture-space pack"):
-        wav2clip_space("")
+        wav2clip_space(no_pack)
