@@ -33,7 +33,7 @@ caption { text-align: left; color: var(--soft); padding-bottom: .4rem; font-size
 th, td { padding: .35rem .8rem; text-align: right; border-bottom: 1px solid var(--line); }
 th { background: var(--shade); font-weight: 600; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
-tbody th { background: none; font-weight: 400; text-align: left; }
+tbody th { background: none; font-weight: 400; text-align: left; white-space: normal; }
 .row { display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: 1rem; }
 figure { margin: 1rem 0; min-width: 0; }
 figcaption { color: var(--soft); font-size: .875rem; }
