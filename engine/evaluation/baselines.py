@@ -8,7 +8,7 @@ the encoder (A.1); the truth is that sound itself; other methods come as folders
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -74,13 +74,22 @@ class Perceived:
 
 @dataclass(frozen=True, eq=False)
 class Studio:
-    """A pack as all methods here use it: the same encoders, detector and decoder."""
+    """A pack as all methods here use it: the same encoders, detector and decoder.
+
+    What was perceived is kept in ``known``: every method gets the same, computed once.
+    """
 
     pack: LoadedPack
     quality: Quality = "final"
+    known: dict[Condition, Perceived] = field(default_factory=dict)
 
     def perceive(self, condition: Condition) -> Perceived:
         """Return what the pack sees, reads and hears; NothingToRender for an empty condition."""
+        if condition not in self.known:
+            self.known[condition] = self._perceive(condition)
+        return self.known[condition]
+
+    def _perceive(self, condition: Condition) -> Perceived:
         sources = [SourceEmbedding("clip", row) for row in self._texts(condition.texts)]
         sources += [SourceEmbedding("clap", self.heard(path)) for path in condition.sounds]
         frame = None

@@ -136,6 +136,12 @@ def test_the_truth_is_the_recording(recorded: Condition) -> None:
     assert sound.wave == pytest.approx(wave[: len(sound.wave)], abs=1e-6)
 
 
+def test_all_methods_perceive_the_same_once(studio: Studio) -> None:
+    own = Studio(studio.pack, "preview")
+    assert own.perceive(TWO) is own.perceive(replace(TWO))
+    assert own.perceive(TWO) is not own.perceive(replace(TWO, texts=("a dog",)))
+
+
 def test_what_is_missing_is_named(studio: Studio) -> None:
     with pytest.raises(NothingToRender, match="no picture, words or sounds"):
         Composed(studio).sound(Condition("empty", 1.0), 1)
