@@ -92,11 +92,10 @@ def _stage(course: Course, composer: Composer) -> Stage:
         sounds[composer.selection.data.facts(row).foley_class].append(index)
     both = sorted((cutouts.keys() & sounds.keys()) - {""})
     grounds = [picture.path for picture in pictures.backgrounds(listed)]
-    if not both or not grounds:
+    if not both:
         raise BadCorpus(
-            f"{corpus} has cut-outs of {len(both)} classes that the data has sounds of, and "
-            f"{len(grounds)} backgrounds; at least one of each is needed: add pictures, or set "
-            "pasted = 0 in the configuration."
+            f"{corpus} has no cut-out with a fit licence of a class that the data has sounds of; "
+            "at least one is needed: add pictures, or set pasted = 0 in the configuration."
         )
     eye = load_image_encoder(load_text_encoder("cpu"), "cpu")
     return Stage(
@@ -115,7 +114,7 @@ def _make(stage: Stage, number: int) -> Scenes:
     count = int(torch.randint(1, composer.most + 1, (), generator=generator))
     names = [_any(sorted(stage.cutouts), generator) for _ in range(count)]
     picture, boxes = paste(
-        _scaled(load_frame(_any(stage.grounds, generator)).convert("RGB"), SIDE),
+        _ground(stage.grounds, generator),
         [load_frame(_any(stage.cutouts[name], generator)) for name in names],
         generator,
     )
@@ -133,6 +132,14 @@ def _make(stage: Stage, number: int) -> Scenes:
         longest = max(longest, len(mel))
     target = composer.truth(power.unsqueeze(0), torch.tensor([longest]))
     return Scenes(clips, claps, seen[:1].clone(), target)
+
+
+def _ground(grounds: Sequence[Path], generator: torch.Generator) -> Image.Image:
+    """Return a background, or a plain colour where the corpus has none with a fit licence."""
+    if grounds:
+        return _scaled(load_frame(_any(grounds, generator)).convert("RGB"), SIDE)
+    red, green, blue = torch.randint(256, (3,), generator=generator).tolist()
+    return Image.new("RGB", (SIDE, SIDE * 3 // 4), (red, green, blue))
 
 
 def paste(

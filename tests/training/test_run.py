@@ -6,7 +6,8 @@ The image side and the sound of a pair are two noisy views of one vector; some p
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,6 @@ from osc_bridge.errors import BadCorpus, Cancelled, FileMissing
 
 CLIP, CLAP = 384, 32
 GROUPS, EACH = 6, 8
-
-Train = Callable[..., dict[str, Any]]
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
@@ -301,6 +300,69 @@ def test_pasted_scenes_have_exact_boxes_and_repeat(corpus: Path) -> None:
         assert changed == found[0]
         assert 0 <= box[0] < box[2] <= 160
         assert 0 <= box[1] < box[3] <= 120
+
+
+class Eye:
+    """Sees the mean colour of a picture."""
+
+    dim = CLIP
+
+    def encode(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        rows = [np.resize(np.asarray(i.convert("RGB").resize((1, 1))), CLIP) for i in images]
+        return torch.nn.functional.normalize(torch.from_numpy(np.stack(rows)).float() + 1, dim=-1)
+
+
+@pytest.fixture
+def pasting(corpus: Path, tmp_path: Path) -> Path:
+    """A corpus whose cut-out is of a class that the prepared data has."""
+    folder = shutil.copytree(corpus, tmp_path / "corpus")
+    table = folder / "images.csv"
+    table.write_text(table.read_text().replace("a red ball,rain", "a red ball,group_1"))
+    return folder
+
+
+def test_the_remixer_learns_from_pasted_scenes_made_once(
+    data: Path,
+    settings: dict[str, Settings],
+    trained: tuple[Path, dict[StageName, dict[str, Any]]],
+    pasting: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr("engine.training.pasted.load_text_encoder", lambda device: None)
+    monkeypatch.setattr(
+        "engine.training.pasted.load_image_encoder",
+        lambda texts, device: looked.append(device) or Eye(),
+    )
+    (tmp_path / "manifold").symlink_to(trained[0] / "manifold")
+    usual = settings["remixer"]
+    assert isinstance(usual, RemixerSettings)
+    short = replace(
+        usual,
+        scenes=replace(usual.scenes, pasted_scenes=5),
+        schedule=replace(usual.schedule, steps=2),
+    )
+    run_stage("remixer", short, Folders((data,), tmp_path, pasting))
+    (tmp_path / "remixer.json").unlink()
+    run_stage("remixer", short, Folders((data,), tmp_path, pasting))
+    assert looked == ["cpu"]
+    made = load_file(tmp_path / "pasted-000000.safetensors")
+    assert made["frames"].shape == (5, CLIP)
+    assert ((made["clips"].any(-1)) == (made["claps"].any(-1))).all()
+    assert (made["clips"].any(-1).sum(1) >= 1).all()
+
+
+def test_cut_outs_of_no_known_class_are_named(
+    data: Path,
+    settings: dict[str, Settings],
+    trained: tuple[Path, dict[StageName, dict[str, Any]]],
+    corpus: Path,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "manifold").symlink_to(trained[0] / "manifold")
+    with pytest.raises(BadCorpus, match="no cut-out with a fit licence of a class"):
+        run_stage("remixer", settings["remixer"], Folders((data,), tmp_path, corpus))
 
 
 def test_every_stage_is_a_command(
