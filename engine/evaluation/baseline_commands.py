@@ -16,9 +16,19 @@ _folder = click.Path(file_okay=False, path_type=Path)
 _pack = click.option(
     "--pack", default="starter", show_default=True, help="A pack's name or folder."
 )
-_seed = click.option("--seed", type=click.IntRange(0, 2**31), default=1, show_default=True)
+_seed = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31),
+    default=1,
+    show_default=True,
+    help="The same seed gives the same sounds.",
+)
 _seconds = click.option(
-    "--seconds", type=click.FloatRange(0.3, 10.0), default=4.0, show_default=True
+    "--seconds",
+    type=click.FloatRange(0.3, 10.0),
+    default=4.0,
+    show_default=True,
+    help="Length of each sound.",
 )
 _preview = click.option("--preview", is_flag=True, help="Render at preview quality.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
@@ -55,8 +65,20 @@ def layouts(as_json: bool) -> None:
 @baselines.command()
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=_file, required=True, help="The mapper, one safetensors file.")
-@click.option("--steps", type=click.IntRange(1, 10_000_000), default=1500, show_default=True)
-@click.option("--hidden", type=click.IntRange(1, 16_384), default=512, show_default=True)
+@click.option(
+    "--steps",
+    type=click.IntRange(1, 10_000_000),
+    default=1500,
+    show_default=True,
+    help="Training steps.",
+)
+@click.option(
+    "--hidden",
+    type=click.IntRange(1, 16_384),
+    default=512,
+    show_default=True,
+    help="Width of its hidden layer.",
+)
 @_pack
 @_seed
 def train(source: Path, out: Path, steps: int, hidden: int, pack: str, seed: int) -> None:
@@ -86,7 +108,13 @@ def train(source: Path, out: Path, steps: int, hidden: int, pack: str, seed: int
 
 @baselines.command()
 @click.argument("conditions", type=_file)
-@click.option("--method", type=click.Choice(_own), multiple=True, required=True)
+@click.option(
+    "--method",
+    type=click.Choice(_own),
+    multiple=True,
+    required=True,
+    help="What to render with; may be repeated.",
+)
 @click.option("--mapper", type=_file, help="What wildtrack baselines train wrote.")
 @click.option("--out", type=_folder, required=True, help="One folder a method goes here.")
 @_pack
@@ -127,8 +155,10 @@ def render(
 
 @baselines.command()
 @click.argument("conditions", type=_file)
-@click.option("--layout", type=click.Choice(_layouts[1:]), required=True)
-@click.option("--out", type=_folder, required=True)
+@click.option(
+    "--layout", type=click.Choice(_layouts[1:]), required=True, help="Whose inputs to write."
+)
+@click.option("--out", type=_folder, required=True, help="A folder for them.")
 @_seconds
 def inputs(conditions: Path, layout: str, out: Path, seconds: float) -> None:
     """Write the pictures of CONDITIONS as still videos at a method's frame rate (A.1)."""
@@ -147,7 +177,13 @@ def inputs(conditions: Path, layout: str, out: Path, seconds: float) -> None:
 @baselines.command()
 @click.option("--scenes", type=_file, help="A CSV with columns kind, sources, whole.")
 @click.option("--out", type=_file, help="Write an HTML report here.")
-@click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="Seeds that are averaged.",
+)
 @_pack
 @_seconds
 @_preview

@@ -46,12 +46,34 @@ JUDGES = ("judge", "aisfx", "vggish", "clap")
 @click.option("--labels", type=click.IntRange(1, 500), default=10, show_default=True, help="N.")
 @click.option("--pictures", type=_folder, help="Pictures named as the generated sounds.")
 @click.option(
-    "--picture-space", type=click.Choice(["pack", "wav2clip"]), default="pack", show_default=True
+    "--picture-space",
+    type=click.Choice(["pack", "wav2clip"]),
+    default="pack",
+    show_default=True,
+    help="Where sounds and pictures are compared.",
 )
 @click.option("--offsets", type=_file, help="CSV of Synchformer's outputs, for WMAO.")
-@click.option("--draws", type=click.IntRange(10, 100_000), default=200, show_default=True)
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True)
-@click.option("--level", type=click.FloatRange(50, 99.9), default=95.0, show_default=True)
+@click.option(
+    "--draws",
+    type=click.IntRange(10, 100_000),
+    default=200,
+    show_default=True,
+    help="Bootstrap draws of an interval.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=1,
+    show_default=True,
+    help="Seed of the draws: the same gives the same intervals.",
+)
+@click.option(
+    "--level",
+    type=click.FloatRange(50, 99.9),
+    default=95.0,
+    show_default=True,
+    help="Level of the intervals, per cent.",
+)
 @click.option("--by-class", is_flag=True, help="Print a line for each class, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def evaluate(by_class: bool, as_json: bool, **options: Any) -> None:

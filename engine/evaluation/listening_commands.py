@@ -28,9 +28,21 @@ def listening() -> None:
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A new folder."
 )
-@click.option("--title", default="Listening test", show_default=True)
-@click.option("--fidelity", type=click.IntRange(0, 500), default=20, show_default=True)
-@click.option("--relevance", type=click.IntRange(0, 500), default=20, show_default=True)
+@click.option("--title", default="Listening test", show_default=True, help="Heading of the page.")
+@click.option(
+    "--fidelity",
+    type=click.IntRange(0, 500),
+    default=20,
+    show_default=True,
+    help="Questions on how real it sounds.",
+)
+@click.option(
+    "--relevance",
+    type=click.IntRange(0, 500),
+    default=20,
+    show_default=True,
+    help="Questions on how well it fits.",
+)
 @click.option(
     "--repeats",
     type=click.IntRange(0, 50),
@@ -38,7 +50,13 @@ def listening() -> None:
     show_default=True,
     help="Questions of a section that come twice, to see who answers alike.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=1,
+    show_default=True,
+    help="Seed of the draw and of the order.",
+)
 def make(
     items: Path,
     methods: tuple[str, ...],

@@ -30,9 +30,27 @@ class _Pairing:
     show_default=True,
     help="The report.",
 )
-@click.option("--classes", type=click.IntRange(2, 64), default=16, show_default=True)
-@click.option("--each", type=click.IntRange(3, 1000), default=20, show_default=True)
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True)
+@click.option(
+    "--classes",
+    type=click.IntRange(2, 64),
+    default=16,
+    show_default=True,
+    help="Classes, the most frequent first.",
+)
+@click.option(
+    "--each",
+    type=click.IntRange(3, 1000),
+    default=20,
+    show_default=True,
+    help="Pairs of a class, at most.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=1,
+    show_default=True,
+    help="Seed of the draw and of t-SNE.",
+)
 @click.option(
     "--link",
     type=click.FloatRange(-1, 1),

@@ -29,7 +29,29 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("up", "plugin_host.cli.up:up", "Serve a session; restart an engine that dies."),
         Entry("models", "engine.commands:models", "List, verify and compare model packs."),
         Entry("bench", "engine.commands:bench", "Measure Cycle Mix and rendering."),
-        Entry("train", "engine.training.commands:train", "Train the starter pack from a corpus."),
+    ),
+    "Training and evaluation": (
+        Entry("train", "engine.training.commands:train", "Train packs from sounds and pictures."),
+        Entry(
+            "evaluate",
+            "engine.evaluation.commands:evaluate",
+            "Measure generated sounds against real ones.",
+        ),
+        Entry(
+            "manifold",
+            "engine.evaluation.manifold_commands:manifold",
+            "Look into a pack's manifold: one report.",
+        ),
+        Entry(
+            "listening",
+            "engine.evaluation.listening_commands:listening",
+            "Ask people: a blind survey and its analysis.",
+        ),
+        Entry(
+            "baselines",
+            "engine.evaluation.baseline_commands:baselines",
+            "Render what results are compared with.",
+        ),
     ),
     "House": (
         Entry("doctor", "plugin_host.cli.doctor:doctor", "Check this machine; name each cure."),
