@@ -21,6 +21,7 @@ DISTRIBUTION = "wildtrack"
 LOWEST_PYTHON, HIGHEST_PYTHON = (3, 11), (3, 13)
 DISK_WARN_GB, DISK_FAIL_GB = 5.0, 0.5
 EXTRAS = {
+    "train": ("training and evaluation", f"{sys.executable} -m pip install"),
     "ssv2a": ("the official research pack", f"{sys.executable} -m pip install"),
     "reference": (
         "the original implementations, with older packages of their own",
