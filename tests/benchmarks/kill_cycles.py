@@ -35,7 +35,7 @@ from osc_bridge.calls.scenes import Snapshot
 from osc_bridge.client import Client
 from osc_bridge.errors import EngineUnreachable, ReplyTimeout, WildtrackError
 from osc_bridge.fields import Value
-from osc_bridge.schema import SetSource, SourceRow
+from osc_bridge.schema import SceneState, SetSource, SourceRow
 
 DURATION_S = 0.5
 KILL_WITHIN_S = 1.5
@@ -125,14 +125,17 @@ class Editor:
         """Make one edit; a refusal, such as nothing to undo, changes nothing."""
         self.is_pending, self.pending = True, after
         try:
-            edit()
+            answer = edit()
         except (EngineUnreachable, ReplyTimeout):
             raise
         except WildtrackError:
             self.is_pending = False
             return
         self.is_pending, self.rows = False, after
-        self.revision += 1
+        if isinstance(answer, SceneState):  # to reorder the first source to the first place is none
+            self.revision = answer.revision
+        else:
+            self.revision += 1
         self.edits += 1
 
     def look(self, found: Snapshot) -> None:

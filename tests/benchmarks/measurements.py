@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,14 @@ def _script(name: str) -> Callable[[], Any]:
     return lambda: _run(sys.executable, str(Path(__file__).with_name(name)))
 
 
+def _kill_cycles() -> list[Any]:
+    """Two sessions at once, a hundred kills each."""
+    script = str(Path(__file__).with_name("kill_cycles.py"))
+    commands = [(sys.executable, script, "--cycles", "100", "--seed", seed) for seed in ("1", "2")]
+    with ThreadPoolExecutor() as both:
+        return list(both.map(lambda command: _run(*command), commands))
+
+
 PARTS: dict[str, Callable[[], Any]] = {
     "parity": _parity,
     "cycle_mix": lambda: _wildtrack("bench", "cycle-mix"),
@@ -75,7 +84,7 @@ PARTS: dict[str, Callable[[], Any]] = {
     "demo": _demo,
     "round_trip": _script("round_trip.py"),
     "cancel_latency": _script("cancel_latency.py"),
-    "kill_cycles": _script("kill_cycles.py"),
+    "kill_cycles": _kill_cycles,
     "soak": _script("soak.py"),
     "osc_flood": _script("osc_flood.py"),
 }

@@ -154,31 +154,28 @@ a sampler step takes {of["sampler_step_ms"]:.1f} ms. Files left in stems, takes 
     return head + _table(["", "time", "sampler steps"], rows)
 
 
-def _kill_cycles(of: Mapping[str, Any]) -> str:
-    answer_s = of["first_answer_s"]
-    faults = {
-        key: value
-        for key, value in of.items()
-        if isinstance(value, int)
-        and not isinstance(value, bool)
-        and key not in ("cycles", "seed", "edits_acknowledged", "takes_acknowledged", "files_read")
-    }
-    rows = [
-        ["edits acknowledged", f"{of['edits_acknowledged']:,}"],
-        ["takes acknowledged", f"{of['takes_acknowledged']:,}"],
-        ["files read after the kills", f"{of['files_read']:,}"],
-        *([key.replace("_", " "), str(value)] for key, value in faults.items()),
-        *(
-            [f"from the kill to the first answer, {name}", f"{answer_s[name]:.2f} s"]
-            for name in ("p50", "p99", "max")
-        ),
+def _kill_cycles(sessions: Sequence[Mapping[str, Any]]) -> str:
+    names = [
+        key
+        for key, value in sessions[0].items()
+        if isinstance(value, int) and not isinstance(value, bool) and key not in ("cycles", "seed")
     ]
-    head = f"""`python tests/benchmarks/kill_cycles.py`: `kill -9` {of["cycles"]} times
-at random moments of edits and renders under the supervisor of `wildtrack up`, which waits half a
-second before it starts an engine again.
+    rows = [[key.replace("_", " "), *(f"{of[key]:,}" for of in sessions)] for key in names]
+    rows += [
+        [
+            f"from the kill to the first answer, {name}",
+            *(f"{of['first_answer_s'][name]:.2f} s" for of in sessions),
+        ]
+        for name in ("p50", "p99", "max")
+    ]
+    cycles = sum(of["cycles"] for of in sessions)
+    head = f"""`python tests/benchmarks/kill_cycles.py`: `kill -9` {cycles} times in all, in
+{len(sessions)} sessions at once, at random moments of edits and renders under the supervisor of
+`wildtrack up`, which waits half a second before it starts an engine again.
 
 """
-    return head + _table(["", "measured"], rows)
+    columns = ["", *(f"session {number}" for number in range(1, len(sessions) + 1))]
+    return head + _table(columns, rows)
 
 
 def _soak(of: Mapping[str, Any]) -> str:
