@@ -37,7 +37,8 @@ from osc_bridge.wire import encode_request, read_event
 BATCH = 100
 """Datagrams before a ping is awaited: what the engine's receive buffer holds for certain."""
 BATCHES_OF_A_CLIENT = 2
-WARM_UP = 50_000
+WARM_UP = 150_000
+"""More than 512 clients, whose answers an engine remembers, send: what is bounded is full then."""
 GROWTH_MAX_BYTES = 8 << 20
 PING_EVERY_S = 0.1
 PING_WAIT_S = 5.0
