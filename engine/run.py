@@ -28,6 +28,7 @@ from engine.models.store import ModelStore
 from engine.notices import Notices
 from engine.server import listening, serving
 from engine.service import EngineService
+from engine.threads import sleep_while_waiting
 from osc_bridge.discovery import Ports
 from osc_bridge.errors import WildtrackError
 
@@ -187,6 +188,7 @@ def _import_torch() -> None:
     Walking through all of torch's objects takes 0.1 to 0.2 s, in which no ping is answered, and
     came several times a minute while settings poured in.
     """
+    sleep_while_waiting()
     gc.disable()
     try:
         import engine.models.loading  # noqa: F401, PLC0415

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -29,3 +30,19 @@ def test_nothing_is_promised_once_torch_is_there(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "torch", sys)
     sleep_while_waiting()
     assert "OMP_WAIT_POLICY" not in os.environ
+
+
+def test_the_engine_says_so_before_it_imports_torch() -> None:
+    program = """
+import os, sys
+import engine.run
+assert "torch" not in sys.modules
+engine.run._import_torch()
+assert "torch" in sys.modules
+print(os.environ["OMP_WAIT_POLICY"])
+"""
+    kept = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=kept, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["PASSIVE"]
