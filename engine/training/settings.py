@@ -25,6 +25,7 @@ from typing import (
 
 import presets
 from engine.training.loop import Schedule, Watch
+from engine.training.within import Within
 from engine.training.world import Precision
 from osc_bridge.errors import BadPreset, FileMissing
 
@@ -34,14 +35,6 @@ MAX_FILE_BYTES = 100_000
 Size = Literal["tiny", "starter", "paper"]
 
 _Table = TypeVar("_Table")
-
-
-@dataclass(frozen=True)
-class Within:
-    """The numbers from ``low`` to ``high``, both allowed."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
