@@ -21,7 +21,7 @@ from engine.training.world import World, joined
 from osc_bridge.errors import BadCorpus
 from presets.files import remove_parts, write_whole
 
-FREE = ("device", "precision", "tensorboard", "steps", "validate_every", "patience")
+FREE = ("device", "precision", "parallel", "tensorboard", "steps", "validate_every", "patience")
 """What may differ when a stopped stage goes on."""
 
 _STAGES: Final[dict[StageName, Callable[..., dict[str, float]]]] = {
@@ -47,7 +47,8 @@ def run_stage(
     record = work / f"{stage}.json"
     data = PreparedData(*folders.data)
     ours = _plan(stage, settings, data, folders)
-    with joined(settings.run.device, settings.run.precision) as world:
+    run = settings.run
+    with joined(run.device, run.precision, run.parallel) as world:
         if world.first:
             work.mkdir(parents=True, exist_ok=True)
             remove_parts(work)

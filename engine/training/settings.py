@@ -26,7 +26,7 @@ from typing import (
 import presets
 from engine.training.loop import Schedule, Watch
 from engine.training.within import Within
-from engine.training.world import Precision
+from engine.training.world import Parallel, Precision
 from osc_bridge.errors import BadPreset, FileMissing
 
 StageName = Literal["manifold", "audio2clip", "remixer", "aggregator"]
@@ -69,12 +69,14 @@ class RunTable:
 
     ``published`` learns only from sounds whose licence lets them shape weights that are published.
     ``held_out`` is the share of the train split that validates instead. ``balance`` 0 draws every
-    sound once an epoch, 1 all classes equally often.
+    sound once an epoch, 1 all classes equally often. ``parallel`` counts where torchrun starts
+    several processes.
     """
 
     seed: Annotated[int, Within(0, 2**31)]
     device: str
     precision: Precision
+    parallel: Parallel
     tensorboard: bool
     published: bool
     held_out: Annotated[float, Within(0.001, 0.5)]

@@ -22,16 +22,19 @@ from engine.cmss import Gaussian
 from osc_bridge.errors import DeviceUnavailable, OutOfRange
 
 Precision = Literal["auto", "float32", "bf16"]
+Parallel = Literal["ddp", "fsdp"]
+"""What several processes hold between steps: each of them all, or each a shard (fully_shard)."""
 
 
 @dataclass(frozen=True)
 class World:
-    """This process among ``size``, its device, and whether its products are bfloat16."""
+    """This process among ``size``, its device, how it shares and whether in bfloat16."""
 
     rank: int = 0
     size: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     bf16: bool = False
+    parallel: Parallel = "ddp"
 
     @property
     def first(self) -> bool:
@@ -146,7 +149,9 @@ class _SharedDropout(TorchFunctionMode):
 
 
 @contextmanager
-def joined(device: str = "auto", precision: Precision = "auto") -> Iterator[World]:
+def joined(
+    device: str = "auto", precision: Precision = "auto", parallel: Parallel = "ddp"
+) -> Iterator[World]:
     """Join the processes that torchrun started, if it did; leave them at the end.
 
     Gloo between CPUs, NCCL between GPUs. Every process must see the same work folder.
@@ -159,7 +164,8 @@ def joined(device: str = "auto", precision: Precision = "auto") -> Iterator[Worl
     if size > 1:
         dist.init_process_group("nccl" if where.type == "cuda" else "gloo")
     try:
-        yield World(int(os.environ.get("RANK", "0")), size, where, _is_bf16(where, precision))
+        rank = int(os.environ.get("RANK", "0"))
+        yield World(rank, size, where, _is_bf16(where, precision), parallel)
     finally:
         if size > 1:
             dist.destroy_process_group()

@@ -35,6 +35,7 @@ def test_a_file_overrides_only_what_it_names(tmp_path: Path) -> None:
         ("[schedule]\nsteps = 2.5", "steps is '2.5'; it must be a whole number"),
         ("[schedule]\nsteps = true", "it must be a whole number"),
         ("[run]\nprecision = 'half'", "'half'; allowed are auto, float32, bf16"),
+        ("[run]\nparallel = 'both'", "parallel is 'both'; allowed are ddp, fsdp"),
         ("[run]\ntensorboard = 1", "must be true or false"),
         ("[model]\nsize = 'tiny'", "no table of the stage remixer.*run.*schedule.*scenes"),
         ("steps = 7", "'steps' is no table"),
