@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,18 +14,18 @@ from engine.models.loading import LoadedPack
 from engine.perception.mel import MEL, log_mel
 from engine.steps import no_steps
 from engine.synthesis.codec import MelCodec
-from engine.synthesis.latent_flow import EFFORTS
-from engine.synthesis.vocoder import griffin_lim, mel_to_magnitudes
+from engine.synthesis.vocoder import GriffinLim, Vocoder
 
 Wave = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Renderer:
-    """A pack, and its codec where only evaluation looks inside."""
+    """A pack, and its codec and vocoder where only evaluation looks inside."""
 
     pack: LoadedPack
     codec: MelCodec
+    vocoder: Vocoder = field(default_factory=GriffinLim)
 
     def from_text(self, text: str, seconds: float, seed: int) -> Wave:
         """Return what the engine renders for a text source, at the decoder's rate."""
@@ -48,7 +48,7 @@ class Renderer:
         picture = log_mel(torch.from_numpy(wave))
         mels = self.codec.decode(self.codec.encode(picture.unsqueeze(0)))[0][:, : picture.shape[1]]
         source = torch.Generator().manual_seed(seed)
-        rebuilt = griffin_lim(mel_to_magnitudes(mels), EFFORTS["final"].iterations, source)
+        rebuilt = self.vocoder.sound(mels, "final", source)
         return np.asarray(rebuilt[: len(wave)].numpy(), dtype=np.float32)
 
 

@@ -17,11 +17,11 @@ from engine.evaluation import copies
 from engine.evaluation.judge import Features, Judge, describe, train_judge
 from engine.evaluation.rendering import Renderer, Wave, edge_ratio
 from engine.evaluation.retrieval import recall
-from engine.models.loading import load_codec, load_pack
+from engine.models.loading import load_codec, load_pack, load_vocoder
 from engine.perception.frames import load_frame
 from engine.perception.mel import MEL, log_mel
 from engine.steps import StepCallback
-from engine.synthesis.vocoder import griffin_lim, mel_to_magnitudes
+from engine.synthesis.vocoder import griffin_lim, mel_to_magnitudes, vocoder_of
 from engine.training.corpus import (
     Clip,
     Picture,
@@ -57,9 +57,10 @@ class Item:
 
 
 def renderer_of(pack: Path) -> Renderer:
-    """Return the pack as the engine loads it, and its codec beside it."""
+    """Return the pack as the engine loads it, its codec and vocoder beside it."""
     loaded = load_pack(pack)
-    return Renderer(loaded, load_codec(pack, loaded.manifest))
+    vocoder = vocoder_of(load_vocoder(pack, loaded.manifest), torch.device("cpu"))
+    return Renderer(loaded, load_codec(pack, loaded.manifest), vocoder)
 
 
 def measure(

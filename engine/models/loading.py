@@ -18,6 +18,7 @@ from engine.models.pack import (
     AUDIO_FILE,
     CODEC_FILE,
     GENERATOR_FILE,
+    VOCODER_FILE,
     PackManifest,
     find_pack,
     read_manifest,
@@ -33,6 +34,7 @@ from engine.steps import StepCallback, no_steps
 from engine.synthesis.codec import CodecSettings, MelCodec
 from engine.synthesis.dit import DiT, DiTSettings
 from engine.synthesis.latent_flow import LatentFlowDecoder
+from engine.synthesis.vocos import Vocos, VocosSettings
 from osc_bridge.errors import PackCorrupt
 
 if TYPE_CHECKING:
@@ -125,6 +127,7 @@ class _StarterNets:
     ssv2a: SSV2A
     codec: MelCodec
     generator: DiT
+    vocoder: Vocos | None
 
 
 def _load_starter(
@@ -142,7 +145,7 @@ def _load_starter(
         audio=MelAudioEncoder(nets.audio, device),
         detector=senses.detector,
         ssv2a=nets.ssv2a.to(device),
-        decoder=LatentFlowDecoder(nets.generator, nets.codec, device, options),
+        decoder=LatentFlowDecoder(nets.generator, nets.codec, device, options, nets.vocoder),
         device=device.type,
         precision=options.precision,
         compiled=options.compiled,
@@ -172,6 +175,7 @@ def _read_starter(folder: Path, manifest: PackManifest) -> _StarterNets:
         ssv2a=load_ssv2a(folder).requires_grad_(False),
         codec=load_codec(folder, manifest),
         generator=load_network(lambda: DiT(generator_settings), folder / GENERATOR_FILE),
+        vocoder=load_vocoder(folder, manifest),
     )
     _require_fit(folder, nets)
     return nets
@@ -182,6 +186,20 @@ def load_codec(folder: Path, manifest: PackManifest) -> MelCodec:
     settings = role_settings(CodecSettings, folder, manifest, "codec")
     _require_named(folder, manifest, CODEC_FILE)
     return load_network(lambda: MelCodec(settings), folder / CODEC_FILE)
+
+
+def load_vocoder(folder: Path, manifest: PackManifest) -> Vocos | None:
+    """Return the learned vocoder of a starter pack, on the CPU, or None if it has none.
+
+    PackCorrupt where only the file or only its sizes are there.
+    """
+    if "vocoder" not in manifest.sizes and VOCODER_FILE not in manifest.files:
+        return None
+    if "vocoder" not in manifest.sizes:
+        raise PackCorrupt(f"{folder}: the sizes have no 'vocoder'; fetch the pack again.")
+    settings = role_settings(VocosSettings, folder, manifest, "vocoder")
+    _require_named(folder, manifest, VOCODER_FILE)
+    return load_network(lambda: Vocos(settings), folder / VOCODER_FILE)
 
 
 _Load = Callable[[Path, PackManifest, _Target, StepCallback], LoadedPack]

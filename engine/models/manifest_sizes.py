@@ -12,9 +12,10 @@ from engine.models.pack import PackManifest
 from engine.perception.audio import AudioNetSettings
 from engine.synthesis.codec import CodecSettings
 from engine.synthesis.dit import DiTSettings
+from engine.synthesis.vocos import VocosSettings
 from osc_bridge.errors import PackCorrupt
 
-Settings = TypeVar("Settings", AudioNetSettings, CodecSettings, DiTSettings)
+Settings = TypeVar("Settings", AudioNetSettings, CodecSettings, DiTSettings, VocosSettings)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _count(name: str, value: object) -> int:
     return value
 
 
-def _check_heads(settings: AudioNetSettings | CodecSettings | DiTSettings) -> None:
+def _check_heads(settings: object) -> None:
     """Each head needs an even number of numbers: its positions are rotations in a plane."""
     if isinstance(settings, DiTSettings) and settings.width % (2 * settings.heads):
         raise TypeError(

@@ -26,6 +26,7 @@ MANIFEST = "pack.json"
 AUDIO_FILE = "audio_encoder.safetensors"
 CODEC_FILE = "codec.safetensors"
 GENERATOR_FILE = "generator.safetensors"
+VOCODER_FILE = "vocoder.safetensors"
 FORMAT = 1
 MAX_MANIFEST_BYTES = 1_000_000
 MAX_FILE_BYTES = 16_000_000_000

@@ -18,18 +18,20 @@ from engine.models.saving import StarterParts
 from engine.perception.audio import AudioNet, AudioNetSettings
 from engine.synthesis.codec import CodecSettings, MelCodec
 from engine.synthesis.dit import DiT, DiTSettings
+from engine.synthesis.vocos import Vocos, VocosSettings
 
 TEXT_DIM = 384  # MiniLM, the space of words and pictures
 
 
 @dataclass(frozen=True)
 class StarterSizes:
-    """Everything that shapes the networks of a starter pack."""
+    """Everything that shapes the networks of a starter pack; a vocoder is no must."""
 
     audio: AudioNetSettings
     ssv2a: SSV2AConfig
     codec: CodecSettings
     generator: DiTSettings
+    vocoder: VocosSettings | None = None
 
 
 def starter_sizes() -> StarterSizes:
@@ -67,6 +69,7 @@ def random_parts(sizes: StarterSizes, seed: int) -> StarterParts:
             ssv2a=build_ssv2a(sizes.ssv2a).eval(),
             codec=codec.eval(),
             generator=generator.eval(),
+            vocoder=Vocos(sizes.vocoder).eval() if sizes.vocoder else None,
         )
 
 

@@ -17,7 +17,8 @@ from engine.synthesis.codec import MelCodec
 from engine.synthesis.dit import DiT
 from engine.synthesis.precision import computing_in, prepared
 from engine.synthesis.samplers import Velocity, euler_flow
-from engine.synthesis.vocoder import MEL_UPDATES, griffin_lim, mel_to_magnitudes
+from engine.synthesis.vocoder import vocoder_of
+from engine.synthesis.vocos import Vocos
 from osc_bridge.errors import OutOfRange
 
 PEAK = 0.9  # as the sounds it learned from; level is the artist's, by gain_db
@@ -27,21 +28,15 @@ SHORTEST_TOKENS = 12  # the shortest window of training; shorter sounds are cut 
 
 @dataclass(frozen=True)
 class Effort:
-    """Sampler steps, guidance and Griffin-Lim iterations of one quality."""
+    """Sampler steps and guidance of one quality."""
 
     steps: int
     guidance: float
-    iterations: int
-
-    @property
-    def of(self) -> int:
-        """Steps that a decode reports: the sampler's, then the vocoder's."""
-        return self.steps + MEL_UPDATES + self.iterations
 
 
 EFFORTS: dict[Quality, Effort] = {
-    "preview": Effort(steps=5, guidance=3.0, iterations=8),
-    "final": Effort(steps=12, guidance=3.0, iterations=32),
+    "preview": Effort(steps=5, guidance=3.0),
+    "final": Effort(steps=12, guidance=3.0),
 }
 
 
@@ -59,12 +54,18 @@ class LatentFlowDecoder:
         codec: MelCodec,
         device: torch.device,
         options: Options | None = None,
+        vocoder: Vocos | None = None,
     ) -> None:
         self._options = options or Options()
         self._generator = generator.to(device).eval()
         self._prepared = prepared(self._generator, self._options)
         self._codec = codec.to(device).eval()
+        self._vocoder = vocoder_of(vocoder, device)
         self._device = device
+
+    def steps(self, quality: Quality) -> int:
+        """Return the steps that a decode reports: the sampler's, then the vocoder's."""
+        return EFFORTS[quality].steps + self._vocoder.steps(quality)
 
     @torch.inference_mode()
     def decode(
@@ -87,13 +88,11 @@ class LatentFlowDecoder:
         source = torch.Generator().manual_seed(seed)
 
         def after(done: int) -> StepCallback:
-            return lambda step, _of: on_step(done + step, effort.of)
+            return lambda step, _of: on_step(done + step, self.steps(quality))
 
         picture = self.picture(a, seconds, source, effort, after(0), batch)
         mels = picture[:, : MEL.frames(samples)]
-        magnitudes = mel_to_magnitudes(mels, after(effort.steps))
-        voiced = after(effort.steps + MEL_UPDATES)
-        wave = griffin_lim(magnitudes, effort.iterations, source, voiced)[:samples]
+        wave = self._vocoder.sound(mels, quality, source, after(effort.steps))[:samples]
         return _finish(wave.cpu().numpy())
 
     def picture(

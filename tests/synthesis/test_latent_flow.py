@@ -13,7 +13,7 @@ from engine.steps import no_steps
 from engine.synthesis.codec import CodecSettings, MelCodec
 from engine.synthesis.latent_flow import EFFORTS, LatentFlowDecoder
 from engine.synthesis.samplers import euler_flow
-from engine.synthesis.vocoder import griffin_lim, mel_to_magnitudes
+from engine.synthesis.vocoder import GriffinLim, griffin_lim, mel_to_magnitudes
 from osc_bridge.errors import Cancelled, OutOfRange
 
 CPU = torch.device("cpu")
@@ -61,10 +61,10 @@ def test_a_duration_out_of_range_names_the_range(
         decoder.decode(unit(1), seconds, 1, "preview", no_steps)
 
 
-EFFORT = EFFORTS["final"]
+SAMPLED = EFFORTS["final"].steps
 
 
-@pytest.mark.parametrize("last", [2, EFFORT.steps + 1, EFFORT.of - 1])
+@pytest.mark.parametrize("last", [2, SAMPLED + 1, SAMPLED + GriffinLim().steps("final") - 1])
 def test_cancel_takes_effect_within_a_step(decoder: LatentFlowDecoder, last: int) -> None:
     steps: list[tuple[int, int]] = []
 
@@ -75,13 +75,14 @@ def test_cancel_takes_effect_within_a_step(decoder: LatentFlowDecoder, last: int
 
     with pytest.raises(Cancelled):
         decoder.decode(unit(1), 0.5, 1, "final", stop)
-    assert steps == [(step, EFFORT.of) for step in range(1, last + 1)]
+    of = decoder.steps("final")
+    assert steps == [(step, of) for step in range(1, last + 1)]
 
 
 def test_steps_go_up_to_the_end(decoder: LatentFlowDecoder) -> None:
     steps: list[tuple[int, int]] = []
     decoder.decode(unit(1), 0.5, 1, "preview", lambda step, of: steps.append((step, of)))
-    of = EFFORTS["preview"].of
+    of = decoder.steps("preview")
     assert steps == [(step, of) for step in range(1, of + 1)]
 
 
