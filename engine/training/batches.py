@@ -13,6 +13,10 @@ from engine.perception.mel import MEL
 from engine.training.corpus import Clip
 from engine.training.features import MelStore
 
+MOVED_BANDS = 4
+HIDDEN_BANDS = 14
+HIDDEN_TIME = 0.25
+
 
 def balance(clips: Sequence[Clip], power: float = 0.6) -> Tensor:
     """Return drawing weights (N,): a class of n clips is drawn about n^(1 - power) times.
@@ -49,6 +53,35 @@ def vary(picture: Tensor, generator: torch.Generator) -> Tensor:
     level = uniform(generator, -0.8, 0.2)
     tilt = uniform(generator, -0.8, 0.8) * torch.linspace(-0.5, 0.5, MEL.mels)
     return (picture + level + tilt).clamp(min=MEL.log_floor)
+
+
+def moved(picture: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the picture (T, mels) a few bands higher or lower, as if played faster or slower."""
+    bands = int(torch.randint(-MOVED_BANDS, MOVED_BANDS + 1, (), generator=generator))
+    shifted = picture.roll(bands, dims=1)
+    if bands > 0:
+        shifted[:, :bands] = picture[:, :1]
+    elif bands < 0:
+        shifted[:, bands:] = picture[:, -1:]
+    return shifted
+
+
+def hide(picture: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the picture (T, mels) with a stripe of bands and a stretch of time at their means.
+
+    After SpecAugment (Park et al., 2019): no single band or moment shall decide.
+    """
+    hidden = picture.clone()
+    for axis, most in ((1, HIDDEN_BANDS), (0, int(HIDDEN_TIME * len(picture)))):
+        width = int(torch.randint(most + 1, (), generator=generator))
+        start = int(torch.randint(picture.shape[axis] - width + 1, (), generator=generator))
+        hidden.narrow(axis, start, width).fill_(float(picture.mean()))
+    return hidden
+
+
+def blurred(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Return pictures (B, mels, T), each moved by a few bands and with stripes hidden."""
+    return torch.stack([hide(moved(p.T, generator), generator).T for p in pictures])
 
 
 def windows(
