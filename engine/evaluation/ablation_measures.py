@@ -18,8 +18,7 @@ from torch.nn import functional
 from engine.cmss import SSV2A
 from engine.cmss.remixer import Remixer
 from engine.evaluation import frechet, labels
-from engine.training.ablations import AblationData, Condition, Sounds, part_of
-from engine.training.ablations import seen_scenes as scenes_of
+from engine.training.ablations import AblationData, Condition, Sounds, part_of, scenes_of
 from engine.training.scenes import Scenes
 from osc_bridge.errors import BadCorpus
 
@@ -51,10 +50,16 @@ def asked(held: Sounds) -> dict[str, Asked]:
     return found
 
 
-def held_scenes(data: AblationData) -> Scenes:
-    """Return the held-out scenes as they are shown to every variant."""
-    generator = torch.Generator().manual_seed(SCENE_SEED)
-    return scenes_of(data.held, data.held_scenes, 0.0, generator)
+def held_scenes(data: AblationData, share: float = 0.0, seed: int = SCENE_SEED) -> Scenes:
+    """Return the held-out scenes as they are shown to every variant.
+
+    About ``share`` of the sources come as sound: with a share above 0 at least the first of each
+    scene, with 1 all of them.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    heard = torch.rand(data.held_scenes.rows.shape, generator=generator) < share
+    heard[:, 0] |= share > 0
+    return scenes_of(data.held, data.held_scenes, heard, 0.0, generator)
 
 
 def alone(pairs: Asked) -> Scenes:

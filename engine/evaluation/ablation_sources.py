@@ -45,7 +45,7 @@ class Audible:
     mel: Mel
     ear: AudioNet
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def together(self, count: int, seed: int, on_step: StepCallback) -> Together:
         """Return scenes of two to five sounds; the truth is the embedding of their power sum."""
         generator = generator_for(seed, 0)
@@ -59,7 +59,7 @@ class Audible:
                 rows[place, :size] = torch.tensor(chosen)
             targets.append(self._heard([_present(rows[p]) for p in places], generator))
             on_step(places[-1] + 1, count)
-        return Together(rows, torch.cat(targets).clone())
+        return Together(rows, torch.cat(targets))
 
     def _heard(self, scenes: Sequence[Sequence[int]], generator: torch.Generator) -> Tensor:
         power = torch.full((len(scenes), MEL.mels, WINDOW), 2 * MEL.log_floor).exp()
@@ -69,7 +69,7 @@ class Audible:
                 picture = vary(crop(self.mel(row), WINDOW, generator), generator)
                 power[place, :, : len(picture)] += (2 * picture.T).exp()
                 lengths[place] = max(int(lengths[place]), len(picture))
-        return functional.normalize(self.ear((power.log() / 2), lengths), dim=-1)
+        return functional.normalize(self.ear(power.log() / 2, lengths), dim=-1)
 
 
 def _present(rows: Tensor) -> list[int]:

@@ -2,7 +2,8 @@
 
 Table 4 suppresses one half of the Remixer's tokens, CLIP's or the manifold's; Table 5 bends the
 contrastive mask. For each seed one manifold is trained for each alpha, and on each of them a
-Remixer; on that of the paper's alpha also the two that see half of the tokens.
+Remixer; on that of the paper's alpha also the two that see half of the tokens, and two that some
+sources come to as sound, without and with a translator (A.7.2).
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ from engine.evaluation.material import Stage
 from engine.steps import StepCallback
 from engine.training.ablations import (
     CONDITIONS,
+    HEARD,
     AblationData,
     Budget,
     Condition,
     train_fold,
     train_remixer,
+    train_translator,
 )
 from engine.training.checkpoints import best_of
 from engine.training.loop import Place
@@ -47,19 +50,23 @@ from presets.files import write_whole
 
 ALPHAS = (0.0, 0.35, 0.65, 1.0)
 PAPER_ALPHA = 0.35
+TRANSLATOR = "translator"
 Row = dict[str, Any]
 
 
 def ablate(data: AblationData, budget: Budget, work: Path, stage: Stage) -> dict[str, Any]:
     """Return both tables, mean and spread over the seeds, as plain numbers.
 
+    ``audio`` compares the Remixers that learned without and with a translator, on scenes in which
+    half or all of the sources come as sound.
     What is finished lies in a folder of its own in ``work``, by data and budget: a stopped run
     goes on. Cancelled passes through. BadCorpus where the data has fewer than two classes.
     """
     folder = work / f"ablations-{_digest(data, budget)}"
     folder.mkdir(parents=True, exist_ok=True)
     exam = _exam(data)
-    steps = _Steps(_steps_of_all(budget), stage("ablations"))
+    of = len(budget.seeds) * sum(_steps_of(alpha, budget) for alpha in ALPHAS)
+    steps = _Steps(of, stage("ablations"))
     found: dict[float, list[Row]] = {
         alpha: [
             _kept(
@@ -82,6 +89,9 @@ def ablate(data: AblationData, budget: Budget, work: Path, stage: Stage) -> dict
             )
             for alpha, rows in found.items()
         },
+        "audio": {
+            name: merged([row["remixers"][name] for row in found[PAPER_ALPHA]]) for name in HEARD
+        },
         "chance": exam.chance,
         "floor": exam.floor,
         "learned": {"sounds": len(data.learned.claps), "scenes": len(data.learned_scenes.rows)},
@@ -95,6 +105,7 @@ class _Exam:
 
     pairs: Mapping[str, Asked]
     scenes: Scenes
+    heard: Mapping[str, Scenes]
     classes: Tensor
     chance: dict[str, Any]
     floor: dict[str, float]
@@ -106,6 +117,7 @@ def _exam(data: AblationData) -> _Exam:
     return _Exam(
         pairs,
         scenes,
+        {"half": held_scenes(data, 0.5), "all": held_scenes(data, 1.0)},
         prototypes(data.learned),
         {name: chances(len(rows)) for name, rows in truths.items()},
         {name: least_distance(rows, seed=1) for name, rows in truths.items()},
@@ -131,6 +143,10 @@ class _Variant:
         steps.done(self.budget.fold_steps)
         pairs, classes = self.exam.pairs, self.exam.classes
         marks = {name: fold_marks(model, each, classes) for name, each in pairs.items()}
+        if self.alpha == PAPER_ALPHA:
+            place = self._place(TRANSLATOR, steps.part())
+            model.translator = train_translator(self.data, self.budget, place)
+            steps.done(self.budget.remix_steps)
         remixed = {name: self._remixed(model, name, steps) for name in _conditions(self.alpha)}
         return {"manifold": marks, "remixers": remixed}
 
@@ -142,20 +158,21 @@ class _Variant:
         def marks(scenes: Scenes) -> Marks:
             return mix_marks(model, remixer, scenes, condition, self.exam.classes)
 
+        if condition in HEARD:
+            return {share: marks(scenes) for share, scenes in self.exam.heard.items()}
         single = {name: marks(alone(each)) for name, each in self.exam.pairs.items()}
         return {"single": single, "multi": marks(self.exam.scenes)}
 
     def clear(self) -> None:
         """Remove the checkpoints: the row is kept."""
-        for what in ("manifold", *_conditions(self.alpha)):
+        for what in ("manifold", TRANSLATOR, *_conditions(self.alpha)):
             path = self._checkpoint(what)
             for each in (path, best_of(path)):
                 each.unlink(missing_ok=True)
 
     def steps(self) -> int:
         """Return how many steps the row takes."""
-        remixers = len(_conditions(self.alpha))
-        return self.budget.fold_steps + remixers * self.budget.remix_steps
+        return _steps_of(self.alpha, self.budget)
 
     def _place(self, what: str, on_step: StepCallback) -> Place:
         return Place(self._checkpoint(what), on_step, self.seed)
@@ -176,25 +193,29 @@ class _Steps:
         return lambda step, _of: self._on_step(self._done + step, self._of)
 
     def done(self, steps: int) -> None:
-        """Count a training that has ended."""
+        """Count a training that has ended, and has told its steps."""
         self._done += steps
+
+    def skip(self, steps: int) -> None:
+        """Count trainings whose row was there, and tell of them at once."""
+        self.done(steps)
         self._on_step(self._done, self._of)
 
 
 def _conditions(alpha: float) -> Sequence[Condition]:
-    return CONDITIONS if alpha == PAPER_ALPHA else ("both",)
+    return (*CONDITIONS, *HEARD) if alpha == PAPER_ALPHA else ("both",)
 
 
-def _steps_of_all(budget: Budget) -> int:
-    remixers = sum(len(_conditions(alpha)) for alpha in ALPHAS)
-    each = len(ALPHAS) * budget.fold_steps + remixers * budget.remix_steps
-    return len(budget.seeds) * each
+def _steps_of(alpha: float, budget: Budget) -> int:
+    """Return how many steps a manifold and what is trained on it take."""
+    others = len(_conditions(alpha)) + (alpha == PAPER_ALPHA)
+    return budget.fold_steps + others * budget.remix_steps
 
 
 def _kept(path: Path, variant: _Variant, steps: _Steps) -> Row:
     """Return the row that is there, or train for it and write it down."""
     if path.is_file():
-        steps.done(variant.steps())
+        steps.skip(variant.steps())
         kept: Row = json.loads(path.read_text(encoding="utf-8"))
         return kept
     row = variant.row(steps)

@@ -1,7 +1,9 @@
 """Small trainings of SSV2A that differ in one thing: the ablations of Tables 4 and 5.
 
 All have the same sizes, steps, data and seeds. The manifold learns by the losses of Eq. 3 to 7
-without a mean teacher; the Remixer by Eq. 9 on single sounds and on scenes, in equal parts.
+without a mean teacher; the Remixer by Eq. 9 on single sounds and on scenes, in equal parts. Two
+more Remixers learn with sources that come as sound (A.7.2): their CLIP half is zero, as published,
+or what a translator makes of them.
 """
 
 from __future__ import annotations
@@ -16,18 +18,29 @@ from torch import Tensor, nn
 
 from engine.cmss import SSV2A, SSV2AConfig, build_ssv2a
 from engine.cmss.remixer import Remixer
+from engine.cmss.translator import Translator
 from engine.training.batches import draw
 from engine.training.loop import At, Lesson, Place, Schedule, fit
-from engine.training.losses import cosine_distance
-from engine.training.manifold import blur, contrast_loss, fold, quieten, rebuild_loss
+from engine.training.losses import contrastive, cosine_distance
+from engine.training.manifold import (
+    QUIET_LOG_VAR,
+    blur,
+    contrast_loss,
+    fold,
+    quieten,
+    rebuild_loss,
+)
 from engine.training.scenes import Scenes, tokens, whole_frame
 
-Condition = Literal["CLIP only", "manifold only", "both"]
+Condition = Literal["CLIP only", "manifold only", "both", "heard as zeros", "heard translated"]
 CONDITIONS: tuple[Condition, ...] = ("CLIP only", "manifold only", "both")
+HEARD: tuple[Condition, ...] = ("heard as zeros", "heard translated")
 
 PICTURED = 0.35  # share of pairs whose image-space side is a picture, where there is one
 NOISE = 0.25  # length of the noise on a unit vector
 RECONSTRUCTION = 4.0  # weight of L_r
+HEARD_SHARE = 0.25  # of the sources, where some come as sound
+CONTRAST, SCALE = 0.1, 14.0  # weight and scale of the translator's contrastive part
 EMA = 0.99
 
 
@@ -73,14 +86,15 @@ class AblationData:
 
 @dataclass(frozen=True)
 class Budget:
-    """What every variant gets, the same: steps, pairs and scenes a step, and the seeds."""
+    """What every variant gets, the same: steps, pairs and scenes a step, rates and the seeds."""
 
-    fold_steps: int = 300
-    remix_steps: int = 300
-    pairs: int = 192
+    fold_steps: int = 240
+    remix_steps: int = 200
+    pairs: int = 128
     scenes: int = 64
-    rate: float = 1.5e-3
-    seeds: tuple[int, ...] = (1, 2, 3)
+    fold_rate: float = 1.5e-3
+    remix_rate: float = 3e-3
+    seeds: tuple[int, ...] = (1, 2)
 
     def schedule(self, steps: int) -> Schedule:
         """Return the learning-rate shape of a stage."""
@@ -95,7 +109,7 @@ def train_fold(data: AblationData, alpha: float, budget: Budget, place: Place) -
         model = build_ssv2a(sizes)
     quieten(model)
     parts = nn.ModuleList([model.manifold, model.generator])
-    optimizer = torch.optim.AdamW(parts.parameters(), lr=budget.rate, weight_decay=0.02)
+    optimizer = torch.optim.AdamW(parts.parameters(), lr=budget.fold_rate, weight_decay=0.02)
     sounds = data.learned
 
     def loss(at: At) -> Tensor:
@@ -119,12 +133,14 @@ def train_remixer(
     The manifold of ``model`` is held, and its own Remixer stays as it is: every condition begins
     at the same weights.
     """
+    share = HEARD_SHARE if condition in HEARD else 0.0
     remixer = deepcopy(model.remixer)
-    optimizer = torch.optim.AdamW(remixer.parameters(), lr=budget.rate, weight_decay=0.02)
+    nn.init.constant_(remixer.styler.out_sigma.bias, QUIET_LOG_VAR)
+    optimizer = torch.optim.AdamW(remixer.parameters(), lr=budget.remix_rate, weight_decay=0.02)
     weight = model.config.remixer.styler.kl_weight / model.config.clap_dim
 
     def loss(at: At) -> Tensor:
-        scenes = drawn_scenes(data, budget.scenes, at.generator)
+        scenes = drawn_scenes(data, budget.scenes, share, at.generator)
         mixed = remixer(*part_of(model, scenes, condition))
         kl: Tensor = weight * mixed.kl().mean()
         return cosine_distance(mixed.sample(at.generator), scenes.targets) + kl
@@ -135,9 +151,30 @@ def train_remixer(
     return trained
 
 
+def train_translator(data: AblationData, budget: Budget, place: Place) -> Translator:
+    """Return a network from where a sound lies to where its words or pictures do."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(place.seed)
+        model = Translator(data.sizes.clap_dim, data.sizes.clip_dim, 2 * data.sizes.manifold_dim)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=budget.fold_rate, weight_decay=0.02)
+    sounds = data.learned
+
+    def loss(at: At) -> Tensor:
+        rows = draw(sounds.weights, budget.pairs, at.generator)
+        wanted = image_side(sounds, rows, at.generator)
+        guessed = model(blur(sounds.claps[rows], NOISE, at.generator))
+        contrast = contrastive(guessed, wanted, guessed.new_tensor(SCALE))
+        return cosine_distance(guessed, wanted) + CONTRAST * contrast
+
+    lesson = Lesson(model, loss, [[optimizer]])
+    trained = fit(lesson, budget.schedule(budget.remix_steps), place)
+    assert isinstance(trained, Translator)
+    return trained
+
+
 def part_of(model: SSV2A, scenes: Scenes, condition: Condition) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the tokens of scenes with the half zero that the condition suppresses (Table 4)."""
-    manifold, clips, counts = tokens(model, scenes)
+    """Return the tokens of scenes with the half zero that the condition suppresses."""
+    manifold, clips, counts = tokens(model, scenes, condition != "heard as zeros")
     if condition == "CLIP only":
         return torch.zeros_like(manifold), clips, counts
     if condition == "manifold only":
@@ -156,8 +193,13 @@ def image_side(sounds: Sounds, rows: Sequence[int], generator: torch.Generator) 
     return sounds.clips[chosen]
 
 
-def drawn_scenes(data: AblationData, count: int, generator: torch.Generator) -> Scenes:
-    """Return scenes to learn from: the first half are single sounds, the others composed."""
+def drawn_scenes(
+    data: AblationData, count: int, share: float, generator: torch.Generator
+) -> Scenes:
+    """Return scenes to learn from: the first half are single sounds, the others composed.
+
+    About ``share`` of their sources come as sound.
+    """
     together = data.learned_scenes
     rows = torch.full((count, together.rows.shape[1]), -1)
     alone = draw(data.learned.weights, count - count // 2, generator)
@@ -165,17 +207,24 @@ def drawn_scenes(data: AblationData, count: int, generator: torch.Generator) -> 
     places = torch.randint(len(together.rows), (count // 2,), generator=generator)
     rows[len(alone) :] = together.rows[places]
     targets = torch.cat([data.learned.claps[alone], together.targets[places]])
-    return seen_scenes(data.learned, Together(rows, targets), NOISE / 2, generator)
+    heard = torch.rand(rows.shape, generator=generator) < share
+    return scenes_of(data.learned, Together(rows, targets), heard, NOISE / 2, generator)
 
 
-def seen_scenes(
-    sounds: Sounds, together: Together, noise: float, generator: torch.Generator
+def scenes_of(
+    sounds: Sounds, together: Together, heard: Tensor, noise: float, generator: torch.Generator
 ) -> Scenes:
-    """Return scenes whose sources are all seen or read, half of them with a whole picture."""
+    """Return scenes with those sources as sound that ``heard`` (S, most) says, the others seen.
+
+    Half of those with something to see have a whole picture.
+    """
     there = together.rows >= 0
-    clips = sounds.clips.new_zeros(*together.rows.shape, sounds.clips.shape[1])
-    vectors = image_side(sounds, together.rows[there].tolist(), generator)
-    clips[there] = blur(vectors, noise, generator)
+    seen, heard = there & ~heard, there & heard
+    clips = sounds.clips.new_zeros(*there.shape, sounds.clips.shape[1])
+    claps = sounds.claps.new_zeros(*there.shape, sounds.claps.shape[1])
+    if bool(seen.any()):
+        vectors = image_side(sounds, together.rows[seen].tolist(), generator)
+        clips[seen] = blur(vectors, noise, generator)
+    claps[heard] = sounds.claps[together.rows[heard]]
     frames = torch.stack([whole_frame(each, noise, generator) for each in clips])
-    claps = sounds.claps.new_zeros(*together.rows.shape, sounds.claps.shape[1])
     return Scenes(clips, claps, frames, together.targets)
