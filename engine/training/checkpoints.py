@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
+from engine.training.shards import whole
+from engine.training.world import World
 from osc_bridge.errors import BadCheckpoint
 from presets.files import writing_whole
 
@@ -39,8 +41,11 @@ class State:
     average: AveragedModel
     optimizers: Sequence[Optimizer]
 
-    def save(self, path: Path, progress: Progress) -> None:
-        """Write the last checkpoint, whole."""
+    def save(self, path: Path, progress: Progress, world: World) -> None:
+        """Write the last checkpoint, whole; all processes must call it, the first writes.
+
+        It does not show how many processes there were, nor how they shared the work.
+        """
         content = {
             "step": progress.step,
             "best": progress.best,
@@ -50,8 +55,10 @@ class State:
             "average": self.average.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
         }
-        with writing_whole(path) as part:
-            torch.save(content, part)
+        content = whole(content, keep=world.first)
+        if world.first:
+            with writing_whole(path) as part:
+                torch.save(content, part)
 
     def resume(self, path: Path) -> Progress:
         """Take over a checkpoint if there is one; BadCheckpoint if it is of another model."""
@@ -73,17 +80,17 @@ class State:
         return _reading(path, take)
 
 
-def save_best(path: Path, average: AveragedModel) -> None:
+def save_best(path: Path, average: nn.Module) -> None:
     """Write the averaged weights, whole."""
     with writing_whole(path) as part:
-        torch.save(average.module.state_dict(), part)
+        torch.save(average.state_dict(), part)
 
 
-def load_best(path: Path, average: AveragedModel) -> None:
+def load_best(path: Path, average: nn.Module) -> None:
     """Put the best weights back into the average."""
 
     def take(content: Mapping[str, Tensor]) -> Progress:
-        average.module.load_state_dict(content)
+        average.load_state_dict(content)
         return Progress()
 
     _reading(path, take)

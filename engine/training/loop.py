@@ -9,7 +9,8 @@ teacher of the mean-teacher stages.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from engine.steps import StepCallback, no_steps
 from engine.training.checkpoints import State, best_of, load_best, save_best
 from engine.training.journal import Journal, no_journal
+from engine.training.shards import Shards, clip, own
 from engine.training.world import ALONE, World
 from osc_bridge.errors import BadCheckpoint, Cancelled
 
@@ -49,14 +51,19 @@ class At:
     """Where the loop is, all that a loss may depend on besides the weights.
 
     ``turn`` counts the optimisers' turns on one batch; each turn has the same ``generator`` afresh.
-    ``average`` is the moving average of the model (the mean teacher).
+    ``teacher`` gives the moving average of the model, whole in every process: ``average``.
     """
 
     step: int
     turn: int
     generator: torch.Generator
-    average: nn.Module
+    teacher: Callable[[], nn.Module]
     world: World
+
+    @property
+    def average(self) -> nn.Module:
+        """The mean teacher; all processes must ask for it, or none."""
+        return self.teacher()
 
 
 Loss = Callable[[At], Tensor]
@@ -127,7 +134,7 @@ class _Course:
 
     def __init__(self, lesson: Lesson, schedule: Schedule, place: Place, watch: Watch) -> None:
         self._lesson, self._schedule, self._place, self._watch = lesson, schedule, place, watch
-        average = AveragedModel(lesson.model, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema))  # type: ignore[no-untyped-call]
+        average = AveragedModel(lesson.model, multi_avg_fn=_averaging(schedule.ema))
         average.eval()
         optimizers = [optimizer for turn in lesson.turns for optimizer in turn]
         self._state = State(lesson.model, average, optimizers)
@@ -135,7 +142,10 @@ class _Course:
         self._progress = self._state.resume(place.checkpoint)
         self._taught = _Taught(lesson, place.world)
         self._step_on: nn.Module = self._taught
-        if place.world.size > 1:
+        self._shards: Shards | None = None
+        if place.world.size > 1 and place.world.parallel == "fsdp":
+            self._shards = Shards(self._taught, average.module, optimizers, place.world)
+        elif place.world.size > 1:
             self._step_on = DistributedDataParallel(self._taught, find_unused_parameters=True)
 
     def run(self) -> nn.Module:
@@ -146,16 +156,24 @@ class _Course:
             self._progress = replace(self._progress, step=self._progress.step + 1)
             self._tell(loss)
             self._look()
+            cancelled = self._cancelled()
             done = self._progress.step == self._schedule.steps or self._progress.stopped
-            if done or time.monotonic() - saved > CHECKPOINT_EVERY_S:
-                self._save()
+            is_due = done or time.monotonic() - saved > CHECKPOINT_EVERY_S
+            urgency = self._place.world.most(2 if cancelled else int(is_due))
+            if urgency:
+                self._state.save(self._place.checkpoint, self._progress, self._place.world)
                 saved = time.monotonic()
-            try:
-                self._place.on_step(self._progress.step, self._schedule.steps)
-            except Cancelled:
-                self._save()
-                raise
+            if urgency > 1:
+                raise cancelled or Cancelled("Another process of this training was stopped.")
         return self._result()
+
+    def _cancelled(self) -> Cancelled | None:
+        """Tell how far we are; return what stops the training, if it does."""
+        try:
+            self._place.on_step(self._progress.step, self._schedule.steps)
+        except Cancelled as wish:
+            return wish
+        return None
 
     def _teach(self, step: int) -> float:
         """Go through the turns of one step; return the first turn's loss over all processes."""
@@ -163,21 +181,44 @@ class _Course:
         self._set_rates(self._schedule.rate(step))
         for turn, optimizers in enumerate(self._lesson.turns):
             torch.manual_seed(self._place.seed * 1_000_003 + step)  # dropout takes no generator
-            self._taught.at = self._at(step, turn)
-            loss: Tensor = self._step_on()
-            losses.append(self._place.world.mean(loss))
-            for optimizer in self._state.optimizers:
-                optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            _turn(optimizers, self._schedule.clip_norm)
+            with self._whole_average() as teacher:
+                self._taught.at = self._at(step, turn, teacher)
+                loss: Tensor = self._step_on()
+                losses.append(self._place.world.mean(loss))
+                for optimizer in self._state.optimizers:
+                    optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+            self._turn(optimizers)
         self._state.average.update_parameters(self._lesson.model)
         return losses[0]
 
-    def _at(self, step: int, turn: int) -> At:
-        place = self._place
-        generator = generator_for(place.seed, step)
-        average: nn.Module = self._state.average.module
-        return At(step, turn, generator, average, place.world)
+    def _at(self, step: int, turn: int, teacher: Callable[[], nn.Module]) -> At:
+        generator = generator_for(self._place.seed, step)
+        return At(step, turn, generator, teacher, self._place.world)
+
+    @contextmanager
+    def _whole_average(self) -> Iterator[Callable[[], nn.Module]]:
+        """Give what returns the average, whole as long as this context lasts."""
+
+        def ask() -> nn.Module:
+            if self._shards:
+                self._shards.gather_average()
+            average: nn.Module = self._state.average.module
+            return average
+
+        yield ask
+        if self._shards:
+            self._shards.part_average()
+
+    def _turn(self, optimizers: Sequence[Optimizer]) -> None:
+        parameters = [p for o in optimizers for group in o.param_groups for p in group["params"]]
+        if self._shards:
+            self._shards.settle()
+            clip(parameters, self._schedule.clip_norm, self._place.world)
+        else:
+            nn.utils.clip_grad_norm_(parameters, self._schedule.clip_norm)
+        for optimizer in optimizers:
+            optimizer.step()
 
     def _set_rates(self, factor: float) -> None:
         for optimizer, base in zip(self._state.optimizers, self._rates, strict=True):
@@ -199,36 +240,35 @@ class _Course:
         step, every, validate = self._progress.step, self._watch.every, self._lesson.validate
         if validate is None or (step % every and step != self._schedule.steps):
             return
-        score = self._place.world.agreed(self._score(validate))
-        if score < self._progress.best:
-            if self._place.world.first:
-                save_best(best_of(self._place.checkpoint), self._state.average)
-            self._progress = replace(self._progress, best=score, best_step=step)
+        with self._whole_average() as ask:
+            average = ask()
+            score = self._place.world.agreed(self._score(validate, average))
+            if score < self._progress.best:
+                if self._place.world.first:
+                    save_best(best_of(self._place.checkpoint), average)
+                self._progress = replace(self._progress, best=score, best_step=step)
         patience = self._watch.patience * every
         stopped = bool(patience) and step - self._progress.best_step >= patience
         self._progress = replace(self._progress, stopped=stopped)
 
-    def _score(self, validate: Validate) -> float:
+    def _score(self, validate: Validate, average: nn.Module) -> float:
         """Validate on the first process; the others wait for its score."""
         if not self._place.world.first:
             return 0.0
-        average = self._state.average.module
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             numbers = validate(average)
         told = {f"held_out/{name}": number for name, number in numbers.items()}
         self._place.journal(self._progress.step, told)
         return numbers["loss"]
 
-    def _save(self) -> None:
-        if self._place.world.first:
-            self._state.save(self._place.checkpoint, self._progress)
-
     def _result(self) -> nn.Module:
+        if self._shards:
+            self._shards.restore()
         self._place.world.wait()
+        average: nn.Module = self._state.average.module
         if self._progress.best_step:
-            load_best(best_of(self._place.checkpoint), self._state.average)
-        module: nn.Module = self._state.average.module
-        return module.eval()
+            load_best(best_of(self._place.checkpoint), average)
+        return average.eval()
 
 
 class _Taught(nn.Module):
@@ -248,8 +288,11 @@ class _Taught(nn.Module):
             return self._loss(self.at)
 
 
-def _turn(optimizers: Sequence[Optimizer], clip_norm: float) -> None:
-    parameters = [p for o in optimizers for group in o.param_groups for p in group["params"]]
-    nn.utils.clip_grad_norm_(parameters, clip_norm)
-    for optimizer in optimizers:
-        optimizer.step()
+def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """Return how the moving average follows: each process on its own shares."""
+    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+
+    def follow(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
+        average(own(averaged), own(current), count)
+
+    return follow

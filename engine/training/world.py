@@ -76,6 +76,14 @@ class World:
             dist.all_reduce(value)
         return float(value) / self.size
 
+    def most(self, value: int) -> int:
+        """Return the greatest of all processes' values."""
+        if self.size == 1:
+            return value
+        told = torch.tensor([value], device=self.device)
+        dist.all_reduce(told, dist.ReduceOp.MAX)
+        return int(told)
+
     def agreed(self, value: float) -> float:
         """Return the first process's ``value`` in all of them."""
         if self.size == 1:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -34,6 +37,7 @@ def toy() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there
     spec.loader.exec_module(module)
     return module
 
@@ -42,30 +46,92 @@ def weights(module: nn.Module) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in module.parameters()])
 
 
-def test_two_processes_have_the_loss_curve_of_one(toy: ModuleType, tmp_path: Path) -> None:
-    """At equal batch; the ranks run as torchrun starts them, and meet at a port it would find."""
-    (tmp_path / "alone").mkdir()
-    (tmp_path / "both").mkdir()
-    alone = toy.curve(tmp_path / "alone", World())
+@dataclass(frozen=True)
+class Runs:
+    """What one process and two were told, by name, and where their files lie."""
+
+    folder: Path
+    told: Mapping[str, Mapping[str, Any]]
+
+    def average(self, name: str) -> Mapping[str, torch.Tensor]:
+        """Return the averaged weights of the last checkpoint of a run."""
+        content = torch.load(self.folder / name / "toy.checkpoint", weights_only=True)
+        average: Mapping[str, torch.Tensor] = content["average"]
+        return average
+
+    def end(self, name: str, what: str, rank: int = 0) -> Mapping[str, torch.Tensor]:
+        """Return what a process had in its hands in the end: the ``model``, or the ``result``."""
+        path = self.folder / name / f"{what}-{rank}.pt"
+        found: Mapping[str, torch.Tensor] = torch.load(path, weights_only=True)
+        return found
+
+
+@pytest.fixture(scope="module")
+def runs(toy: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """Train alone, and on two processes as torchrun starts them, at a port that it finds.
+
+    ``moved`` was stopped alone and goes on with two; ``stopped`` is the other way round.
+    """
+    folder = tmp_path_factory.mktemp("runs")
+    for name in ("alone", "alone-muon", "ddp", "fsdp", "stopped", "moved", "muon"):
+        (folder / name).mkdir()
+    told = {
+        "alone": toy.curve(folder / "alone", World()),
+        "alone-muon": toy.curve(folder / "alone-muon", World(), 0, toy.by_muon()),
+    }
+    toy.curve(folder / "moved", World(), toy.STOP_AT)
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
-        [sys.executable, *command, str(TOY), str(tmp_path / "both")],
+        [sys.executable, *command, str(TOY), str(folder)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    together = json.loads(done.stdout)
-    assert len(alone) == len(together) == 8
-    assert together == pytest.approx(alone, rel=1e-4)
-    first, second = (
-        torch.load(tmp_path / name / "toy.checkpoint", weights_only=True)["average"]
-        for name in ("alone", "both")
-    )
-    assert all(torch.allclose(first[key], second[key], atol=1e-4) for key in first)
+    shutil.copytree(folder / "stopped", folder / "left")
+    told["back"] = toy.curve(folder / "left", World())
+    return Runs(folder, {name: vars(each) for name, each in told.items()} | json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_two_processes_have_the_loss_curve_of_one(runs: Runs, parallel: str) -> None:
+    alone, together = runs.told["alone"], runs.told[parallel]
+    assert len(alone["losses"]) == len(together["losses"]) == 8
+    assert together["losses"] == pytest.approx(alone["losses"], rel=1e-4)
+    assert close(runs.average("alone"), runs.average(parallel))
+    for rank, what in itertools.product((0, 1), ("model", "result")):
+        assert close(runs.end("alone", what), runs.end(parallel, what, rank))
+
+
+def test_shards_hold_half_of_the_network_each(runs: Runs) -> None:
+    """Between steps; the larger half where a number cannot be halved; afterwards all is whole."""
+    whole = runs.told["ddp"]["kept"]
+    assert whole / 2 < runs.told["fsdp"]["kept"] < 0.6 * whole
+    assert runs.told["fsdp"]["is_whole"]
+
+
+def test_a_training_moves_between_one_process_and_two(runs: Runs) -> None:
+    whole = runs.told["alone"]["losses"]
+    assert runs.told["stopped"]["losses"] == pytest.approx(whole[:5], rel=1e-4)
+    for rest, place in (("back", "left"), ("moved", "moved")):
+        assert runs.told[rest]["losses"] == pytest.approx(whole[5:], rel=1e-4)
+        assert close(runs.average("alone"), runs.average(place))
+        assert close(runs.end("alone", "result"), runs.end(place, "result"))
+
+
+def test_muon_works_on_shards(runs: Runs) -> None:
+    """To the precision of its own bfloat16."""
+    alone, together = runs.told["alone-muon"]["losses"], runs.told["muon"]["losses"]
+    assert together == pytest.approx(alone, rel=0.01)
+
+
+def close(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
+    """Return whether two models have the same parameters."""
+    assert one.keys() == other.keys()
+    return all(torch.allclose(one[key], other[key], atol=1e-4) for key in one)
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(toy: ModuleType, tmp_path: Path) -> None:
@@ -149,10 +215,10 @@ def test_a_loss_without_end_says_what_to_change(toy: ModuleType, tmp_path: Path)
 
 def test_bf16_is_chosen_by_name_on_a_processor(toy: ModuleType, tmp_path: Path) -> None:
     with joined("cpu", "bf16") as world:
-        narrow = toy.curve(tmp_path, world)
+        narrow = toy.curve(tmp_path, world).losses
     (tmp_path / "wide").mkdir()
     with joined("cpu") as world:
-        wide = toy.curve(tmp_path / "wide", world)
+        wide = toy.curve(tmp_path / "wide", world).losses
     assert narrow != wide
     assert narrow == pytest.approx(wide, rel=0.1)
 
