@@ -23,6 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from engine.steps import StepCallback, no_steps
 from engine.training.checkpoints import State, best_of, load_best, save_best
 from engine.training.journal import Journal, no_journal
+from engine.training.muon import Muon
 from engine.training.shards import Shards, clip, own
 from engine.training.world import ALONE, World
 from osc_bridge.errors import BadCheckpoint, Cancelled
@@ -114,7 +115,7 @@ def muon_and_adamw(blocks: nn.Module, model: nn.Module, rate: float) -> list[Opt
     chosen = {id(p) for p in matrices}
     rest = [p for p in model.parameters() if id(p) not in chosen]
     return [
-        torch.optim.Muon(matrices, lr=rate * 10, weight_decay=0.01, momentum=0.95, ns_steps=4),
+        Muon(matrices, lr=rate * 10, weight_decay=0.01, momentum=0.95, ns_steps=4),
         torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=0.01),
     ]
 
