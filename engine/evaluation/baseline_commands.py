@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.evaluation.prepared_options import data_option, folder, split_option
+
 if TYPE_CHECKING:
-    from engine.evaluation.baselines import Studio
+    from engine.evaluation.baselines import OwnName, Studio
 
 _file = click.Path(dir_okay=False, path_type=Path)
-_folder = click.Path(file_okay=False, path_type=Path)
 _pack = click.option(
     "--pack", default="starter", show_default=True, help="A pack's name or folder."
 )
@@ -30,10 +32,21 @@ _seconds = click.option(
     show_default=True,
     help="Length of each sound.",
 )
+_most = click.option(
+    "--most",
+    type=click.IntRange(1, 1_000_000),
+    default=100,
+    show_default=True,
+    help="Samples, at most; a larger number adds to them.",
+)
 _preview = click.option("--preview", is_flag=True, help="Render at preview quality.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 _layouts = ("plain", "im2wav", "diff-foley", "seeing-and-hearing", "foleycrafter", "mmaudio")
 _own = ("ssv2a", "cascade", "mapper", "oracle", "truth")
+
+
+def _drawn(command: Callable[..., Any]) -> Callable[..., Any]:
+    return split_option(_most(command))
 
 
 @click.group()
@@ -44,7 +57,7 @@ def baselines() -> None:
 @baselines.command()
 @_json
 def layouts(as_json: bool) -> None:
-    """List how the outputs of other methods are named, and what they want to see."""
+    """List whose outputs are known by name, and what they see."""
     from engine.evaluation.outputs import LAYOUTS  # noqa: PLC0415 - the command line starts fast
 
     known = {
@@ -63,14 +76,19 @@ def layouts(as_json: bool) -> None:
 
 
 @baselines.command()
-@click.argument("source", type=click.Path(exists=True, path_type=Path))
-@click.option("--out", type=_file, required=True, help="The mapper, one safetensors file.")
+@data_option
+@click.option(
+    "--work",
+    type=folder,
+    required=True,
+    help="Checkpoint and mapper.safetensors go here; a stopped training goes on from it.",
+)
 @click.option(
     "--steps",
     type=click.IntRange(1, 10_000_000),
     default=1500,
     show_default=True,
-    help="Training steps.",
+    help="Training steps, at most.",
 )
 @click.option(
     "--hidden",
@@ -79,74 +97,106 @@ def layouts(as_json: bool) -> None:
     show_default=True,
     help="Width of its hidden layer.",
 )
-@_pack
+@click.option(
+    "--any-licence",
+    is_flag=True,
+    help="Learn also from sounds that may not shape published weights.",
+)
 @_seed
-def train(source: Path, out: Path, steps: int, hidden: int, pack: str, seed: int) -> None:
-    """Train the V2A-Mapper-like network on pairs.
+@_json
+def train(
+    *,
+    data: tuple[Path, ...],
+    work: Path,
+    steps: int,
+    hidden: int,
+    any_licence: bool,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Train the V2A-Mapper-like network.
 
-    SOURCE is a folder laid out as docs/training-data.md says (its train split with fit licences is
-    used), a CSV with columns audio, class, and image or text, or an .npz with arrays clips, claps
-    and classes.
+    It learns from the split train, less a few packages that validate it, and is measured on the
+    split test. Run it again to go on after a stop.
     """
-    import torch  # noqa: PLC0415 - slow to import
-
-    from engine.evaluation.manifold_pairs import every_pair  # noqa: PLC0415
-    from engine.evaluation.mapper import MapperSchedule, save_mapper, train_mapper  # noqa: PLC0415
+    from engine.evaluation import mapper_training as training  # noqa: PLC0415 - torch is slow
     from engine.evaluation.progress import shown  # noqa: PLC0415
-    from engine.models.loading import load_pack  # noqa: PLC0415
+    from engine.training.data.prepared import PreparedData  # noqa: PLC0415
 
-    with shown(quiet=False) as stage:
-        pairs = every_pair(source, lambda: load_pack(pack), stage("pairs"))
-        clips, claps = (torch.from_numpy(rows).float() for rows in (pairs.clips, pairs.claps))
-        schedule = MapperSchedule(steps=steps, seed=seed)
-        mapper = train_mapper(clips, claps, schedule, hidden, stage("mapper"))
-    save_mapper(mapper, out)
-    for line in pairs.bad:
-        click.echo(f"left out: {line}", err=True)
-    click.echo(f"The mapper of {len(pairs.labels)} pairs is {out}.")
+    plan = training.MapperPlan(steps, hidden, seed, published=not any_licence)
+    with shown(as_json) as stage:
+        measured = training.train(PreparedData(*data), plan, work, stage("mapper"))
+    result = {"mapper": str(work / training.RESULT), **measured}
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    for name, value in result.items():
+        said = f"{value:.4f}" if isinstance(value, float) else str(value)
+        click.echo(f"{name.replace('_', ' '):20} {said}")
 
 
 @baselines.command()
-@click.argument("conditions", type=_file)
+@data_option
 @click.option(
     "--method",
     type=click.Choice(_own),
     multiple=True,
     required=True,
-    help="What to render with; may be repeated.",
+    help="What to render with; may be repeated. truth needs --library.",
 )
 @click.option("--mapper", type=_file, help="What wildtrack baselines train wrote.")
-@click.option("--out", type=_folder, required=True, help="One folder a method goes here.")
+@click.option(
+    "--library",
+    type=folder,
+    multiple=True,
+    help="The folder that --data was prepared from, for the real sounds.",
+)
+@click.option("--out", type=folder, required=True, help="One folder a method goes here.")
 @_pack
+@_drawn
 @_seconds
 @_seed
 @_preview
-def render(
-    conditions: Path,
-    method: tuple[str, ...],
+def render(  # noqa: PLR0913 - one for each option
+    *,
+    data: tuple[Path, ...],
+    method: tuple[OwnName, ...],
     mapper: Path | None,
+    library: tuple[Path, ...],
     out: Path,
     pack: str,
+    split: str,
+    most: int,
     seconds: float,
     seed: int,
     preview: bool,
 ) -> None:
-    """Render CONDITIONS by methods that need no other program.
+    """Render prepared samples by several methods.
 
-    A CSV with columns item, and any of image, text, audio, reference, seconds; several texts or
-    sounds have | between them. A sound that is there already is kept.
+    All get the same: the picture of a sample, or else its words. OUT/METHOD/CLASS/NAME.wav; a sound
+    that is there already is kept. Then: wildtrack evaluate OUT/ssv2a OUT/truth.
     """
     from engine.evaluation.baselines import own_method  # noqa: PLC0415 - torch is slow to import
-    from engine.evaluation.conditions import read_conditions, render_all  # noqa: PLC0415
+    from engine.evaluation.conditions import Draw, prepared_conditions, render_all  # noqa: PLC0415
     from engine.evaluation.mapper import load_mapper  # noqa: PLC0415
+    from engine.evaluation.prepared_inputs import open_for  # noqa: PLC0415
     from engine.evaluation.progress import shown  # noqa: PLC0415
+    from engine.evaluation.records import begun  # noqa: PLC0415
+    from engine.models.pack import file_hash, find_pack, read_manifest  # noqa: PLC0415
 
-    asked = read_conditions(conditions, seconds)
-    known = load_mapper(mapper) if mapper else None
+    if "truth" in method and not library:
+        raise click.UsageError("truth is the real sound: name with --library where it lies.")
+    manifest = read_manifest(find_pack(pack))
+    known = load_mapper(mapper, manifest.digest) if mapper else None
+    prepared = open_for(manifest, data)
     studio = _studio(pack, preview)
+    methods = {name: own_method(name, studio, known) for name in dict.fromkeys(method)}
+    asked = prepared_conditions(studio, prepared, Draw(split, most), seconds, library)
+    settings = {"pack": manifest.digest, "seconds": seconds, "preview": preview, "seed": seed}
     with shown(quiet=False) as stage:
-        for name in method:
-            made = own_method(name, studio, known)  # type: ignore[arg-type]
+        for name, made in methods.items():
+            learned = {"mapper": file_hash(mapper)} if mapper and name == "mapper" else {}
+            begun(out / name / "render.json", {**settings, **learned}, "sounds")
             left_out = render_all(made, asked, out / name, seed, stage(name))
             for line in left_out:
                 click.echo(f"left out: {name}: {line}", err=True)
@@ -154,24 +204,50 @@ def render(
 
 
 @baselines.command()
-@click.argument("conditions", type=_file)
+@data_option
+@click.option(
+    "--library",
+    type=folder,
+    multiple=True,
+    required=True,
+    help="The folder that --data was prepared from.",
+)
 @click.option(
     "--layout", type=click.Choice(_layouts[1:]), required=True, help="Whose inputs to write."
 )
-@click.option("--out", type=_folder, required=True, help="A folder for them.")
+@click.option("--out", type=folder, required=True, help="A folder for them.")
+@_drawn
 @_seconds
-def inputs(conditions: Path, layout: str, out: Path, seconds: float) -> None:
-    """Write the pictures of CONDITIONS as still videos at a method's frame rate (A.1)."""
-    from engine.evaluation.conditions import read_conditions, still_video  # noqa: PLC0415
-    from engine.evaluation.outputs import layout_of  # noqa: PLC0415
+def inputs(
+    *,
+    data: tuple[Path, ...],
+    library: tuple[Path, ...],
+    layout: str,
+    out: Path,
+    split: str,
+    most: int,
+    seconds: float,
+) -> None:
+    """Write still videos for a method that sees videos (A.1).
 
-    out.mkdir(parents=True, exist_ok=True)
-    chosen = layout_of(layout)
-    pictured = [of for of in read_conditions(conditions, seconds) if of.image]
-    for of in pictured:
-        assert of.image is not None
-        still_video(of.image, out / f"{of.item}.mp4", chosen, of.seconds)
-    click.echo(f"{len(pictured)} videos at {chosen.frames_per_s:g} frames/s are in {out}.")
+    Of each sample that render takes, its picture, at that method's frame rate, named as render
+    names its sound.
+    """
+    from engine.evaluation.conditions import Draw, originals  # noqa: PLC0415 - torch is slow
+    from engine.evaluation.outputs import layout_of  # noqa: PLC0415
+    from engine.evaluation.progress import shown  # noqa: PLC0415
+    from engine.evaluation.stills import write_stills  # noqa: PLC0415
+    from engine.training.data.prepared import PreparedData  # noqa: PLC0415
+
+    chosen, prepared = layout_of(layout), PreparedData(*data)
+    items = originals(library, prepared, Draw(split, most).rows(prepared))
+    with shown(quiet=False) as stage:
+        left_out = write_stills(items, out, chosen, seconds, stage("videos"))
+    for line in left_out:
+        click.echo(f"left out: {line}", err=True)
+    click.echo(
+        f"{len(items) - len(left_out)} videos at {chosen.frames_per_s:g} frames/s are in {out}."
+    )
 
 
 @baselines.command()
@@ -197,7 +273,10 @@ def compose(
     preview: bool,
     as_json: bool,
 ) -> None:
-    """Compare composition with the cascade: interaction, context, style (A.6)."""
+    """Compare composition with the cascade (A.6).
+
+    In scenes of three kinds: interaction, context and style.
+    """
     from engine.evaluation import compositions as scenery  # noqa: PLC0415
     from engine.evaluation import compositions_report as report  # noqa: PLC0415 - torch is slow
     from engine.evaluation.progress import shown  # noqa: PLC0415

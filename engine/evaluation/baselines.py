@@ -22,6 +22,9 @@ from engine.evaluation.outputs import Outputs, fit
 from engine.media import overlaid
 from engine.perception.frames import crop_region, load_frame
 from engine.steps import no_steps
+from engine.training.data.folder import VIDEOS
+from engine.training.data.sounds import read_sound, read_video_sound
+from engine.training.data.videos import watch
 from osc_bridge.errors import NothingToRender
 
 if TYPE_CHECKING:
@@ -66,10 +69,14 @@ class Method(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Perceived:
-    """The sources of a condition, and the whole frame (clip_dim,) where there is a picture."""
+    """The sources of a condition, and the whole frame (clip_dim,) where there is a picture.
+
+    ``real`` (clap_dim,) is what the real sound sounds like, where that is known already.
+    """
 
     sources: tuple[SourceEmbedding, ...]
     frame: Tensor | None
+    real: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +113,13 @@ class Studio:
 
     def _texts(self, texts: Sequence[str]) -> list[Tensor]:
         return list(self.pack.texts.encode(list(texts))) if texts else []
+
+    def real(self, condition: Condition) -> Tensor:
+        """Return the real sound's embedding (clap_dim,); NothingToRender if there is none."""
+        known = self.known.get(condition)
+        if known is not None and known.real is not None:
+            return known.real
+        return self.heard(_reference(condition))
 
     def heard(self, path: Path) -> Tensor:
         """Return a sound file's embedding (clap_dim,)."""
@@ -184,20 +198,25 @@ class Oracle:
     studio: Studio
 
     def sound(self, condition: Condition, seed: int) -> Sound:
-        a = self.studio.heard(_reference(condition))
-        return self.studio.decode(a, condition.seconds, seed)
+        return self.studio.decode(self.studio.real(condition), condition.seconds, seed)
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The real sound."""
+    """The real sound, or that of the real video: the stretch of it that training data hears."""
 
     rate_hz: int = 48_000
 
     def sound(self, condition: Condition, seed: int) -> Sound:
-        path = _reference(condition).resolve()
-        wave = load_audio(path, self.rate_hz, [path.parent])
+        wave = _recorded(_reference(condition), self.rate_hz)
         return Sound(fit(wave, round(condition.seconds * self.rate_hz)), self.rate_hz)
+
+
+def _recorded(path: Path, rate_hz: int) -> NDArray[np.float32]:
+    if path.suffix.lower() in VIDEOS:
+        seen = watch(path, 0)
+        return read_video_sound(path, rate_hz, seen.start_s, seen.duration_s)
+    return read_sound(path, rate_hz)
 
 
 @dataclass(frozen=True)
@@ -214,7 +233,10 @@ class Made:
 
 def _reference(condition: Condition) -> Path:
     if condition.reference is None:
-        raise NothingToRender(f"{condition.item} has no real sound; fill the column reference.")
+        raise NothingToRender(
+            f"{condition.item} has no real sound; the oracle needs one in --data, the truth in "
+            "--library."
+        )
     return condition.reference
 
 
@@ -226,7 +248,10 @@ def own_method(name: OwnName, studio: Studio, mapper: Mapper | None) -> Method:
     """Return one of the methods that need no other program."""
     if name == "mapper":
         if mapper is None:
-            raise NothingToRender("The mapper's file is missing; train one and name it.")
+            raise NothingToRender(
+                "The mapper's file is missing: train one with wildtrack baselines train and name "
+                "it with --mapper."
+            )
         return Mapped(studio, mapper)
     made: dict[str, Method] = {
         "ssv2a": Composed(studio),

@@ -1,74 +1,141 @@
-"""Tables of conditions: what every method is given, and pictures as still videos for those that
-take nothing else."""
+"""What every method is given: samples of prepared data, as the pack saw, read and heard them."""
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import re
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import soundfile
+import torch
 
-from engine.evaluation.baselines import Condition, Method, Sound
-from engine.evaluation.outputs import Layout
-from engine.perception.frames import load_frame
+from engine.cmss import SourceEmbedding
+from engine.evaluation.baselines import Condition, Method, Perceived, Sound, Studio
+from engine.evaluation.prepared_inputs import first_view, rows_of
 from engine.steps import StepCallback
-from osc_bridge.errors import BadCorpus, EngineError, FileMissing, OutOfRange, WildtrackError
-from presets.files import writing_whole
+from engine.training.data.batches import SLOTS
+from engine.training.data.folder import PICTURES, SOUNDS, VIDEOS
+from engine.training.data.items import Item, class_name, drawn
+from engine.training.data.layouts import read_library
+from engine.training.data.prepared import PreparedData
+from engine.training.data.samples import Kind
+from osc_bridge.errors import BadCorpus, EngineError, WildtrackError
+from presets.files import remove_parts, writing_whole
 
-COLUMNS = {"image", "text", "audio"}
-LONGEST_S = 600.0
-SIDE = 512
+READ: tuple[Kind, ...] = ("words", "translated", "clean", "curated")
+"""What stands for a sound that has no picture, the first that there is."""
+LONGEST_NAME = 100
 
 
-def read_conditions(path: Path, seconds: float) -> list[Condition]:
-    """Return the conditions of a table with columns item and any of image, text, audio, reference.
+@dataclass(frozen=True)
+class Draw:
+    """Which samples: of one split, ``most`` at most; a larger ``most`` adds to a smaller one.
 
-    Several texts or sounds have ``|`` between them; a column seconds overrides ``seconds``. Paths
-    are relative to the table.
+    Their names alone decide, so that every method and every seed gets the same.
     """
-    if not path.is_file():
-        raise FileMissing(f"There is no table of conditions at {path}.")
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    names = [row.get("item") or "" for row in rows]
-    if not rows or not (COLUMNS & set(rows[0])) or not all(names):
-        raise BadCorpus(f"{path} needs a column item, filled, and one of image, text or audio.")
-    if len(set(names)) != len(names) or any("/" in name or "\\" in name for name in names):
-        raise BadCorpus(f"{path}: items must differ and hold no / or \\; they become file names.")
-    return [_condition(path, row, seconds) for row in rows]
+
+    split: str = "test"
+    most: int = 100
+
+    def rows(self, data: PreparedData) -> list[int]:
+        """Return the chosen samples, in the order of the data; BadCorpus for an empty split."""
+        rows = rows_of(data, self.split)
+        return sorted(sorted(rows, key=lambda row: drawn(data.facts(row).name))[: self.most])
 
 
-def _condition(path: Path, row: Mapping[str, str | None], seconds: float) -> Condition:
-    image, reference = row.get("image") or "", row.get("reference") or ""
-    return Condition(
-        item=row["item"] or "",
-        seconds=_seconds(path, row, seconds),
-        image=path.parent / image if image else None,
-        texts=tuple(_parts(row.get("text"))),
-        sounds=tuple(path.parent / part for part in _parts(row.get("audio"))),
-        reference=path.parent / reference if reference else None,
-    )
+def item_names(data: PreparedData, rows: Sequence[int]) -> list[str]:
+    """Return a file name for each sample: ``CLASS/NAME``, or ``NAME`` where no class is known.
+
+    NAME is the file's own, or its path where two are alike: methods that know no folders keep the
+    sounds apart by it.
+    """
+    facts = [data.facts(row) for row in rows]
+    own = [_plain(PurePosixPath(_bare(each.name)).name) for each in facts]
+    counts = Counter(own)
+    found: dict[str, str] = {}
+    for each, short in zip(facts, own, strict=True):
+        name = short if counts[short] == 1 else _plain(each.name)
+        while name in found:
+            name += "_"
+        found[name] = class_name(each.foley_class)[:LONGEST_NAME]
+    return [f"{kind}/{name}" if kind else name for name, kind in found.items()]
 
 
-def _parts(cell: str | None) -> list[str]:
-    return [part.strip() for part in (cell or "").split("|") if part.strip()]
+def _bare(name: str) -> str:
+    """Return a name without the suffix of a sound, picture or video."""
+    path = PurePosixPath(name)
+    is_media = path.suffix.lower() in SOUNDS | PICTURES | VIDEOS
+    return path.with_suffix("").as_posix() if is_media else name
 
 
-def _seconds(path: Path, row: Mapping[str, str | None], usual: float) -> float:
-    cell = row.get("seconds")
-    try:
-        seconds = float(cell) if cell else usual
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= LONGEST_S:
-        raise OutOfRange(
-            f"{path}, item {row['item']}: seconds is {cell!r}; allowed is above 0 up to "
-            f"{LONGEST_S:g} s."
+def _plain(name: str) -> str:
+    """Return what any file system takes as one name; names come from tables that anyone wrote."""
+    return re.sub(r"[^\w() +-]+", "-", name)[-LONGEST_NAME:].strip(" -") or "sound"
+
+
+def originals(
+    folders: Sequence[Path], data: PreparedData, rows: Sequence[int]
+) -> dict[str, Item | None]:
+    """Return the files that each sample was prepared from, by `item_names`; FileMissing, BadCorpus.
+
+    Without ``folders``, and where a file is missing, None.
+    """
+    names = [data.facts(row).name for row in rows]
+    found: dict[str, Item] = {}
+    for folder in folders:
+        for layout in ("auto", "folder"):
+            items = {item.name: item for item in read_library(folder, layout).items}
+            if items.keys() & set(names):
+                found |= items
+                break
+    if folders and not found:
+        raise BadCorpus(
+            f"{folders[0]} holds none of the {len(names)} samples, e.g. {names[0][:80]!r}: name "
+            "with --library the folder that --data was prepared from."
         )
-    return seconds
+    return dict(zip(item_names(data, rows), map(found.get, names), strict=True))
+
+
+def prepared_conditions(
+    studio: Studio, data: PreparedData, draw: Draw, seconds: float, library: Sequence[Path] = ()
+) -> list[Condition]:
+    """Return a condition for each drawn sample, and let the studio know what it shows.
+
+    That is the picture, whole and by its sources, or else the words. ``library`` are the folders
+    of the real sounds themselves. BadCorpus if there is nothing to see or read.
+    """
+    rows = draw.rows(data)
+    found = []
+    for row, (item, file) in zip(rows, originals(library, data, rows).items(), strict=True):
+        condition = Condition(item, seconds, reference=(file.sound or file.video) if file else None)
+        shown = perceived(data, row)
+        if shown is not None:
+            studio.known[condition] = shown
+            found.append(condition)
+    if not found:
+        raise BadCorpus(
+            f"No sample of the split {draw.split!r} of {data.folder} has a picture or words; "
+            "prepare the folder anew with pictures."
+        )
+    return found
+
+
+def perceived(data: PreparedData, row: int) -> Perceived | None:
+    """Return what a sample shows, or None: what was detected, else the whole, else its words."""
+    frame = torch.from_numpy(data.array(row, "frame")) if data.has(row, "frame") else None
+    seen = list(torch.from_numpy(data.array(row, "sources"))) if data.has(row, "sources") else []
+    if not seen and frame is not None:
+        seen = [frame]
+    if not seen and (view := first_view(data, row, READ)) is not None:
+        seen = [torch.from_numpy(view[1])]
+    if not seen:
+        return None
+    real = torch.from_numpy(data.array(row, "clap")) if data.has(row, "clap") else None
+    return Perceived(tuple(SourceEmbedding("clip", each) for each in seen[:SLOTS]), frame, real)
 
 
 def render_all(
@@ -76,7 +143,8 @@ def render_all(
 ) -> list[str]:
     """Write ``out/ITEM.wav`` for every condition; return those left out, with the reason.
 
-    A sound that is there already is kept: a stopped run goes on.
+    A sound that is there already is kept: a stopped run goes on. A sound depends on ``seed`` and
+    its item, not on the other conditions.
     """
     out.mkdir(parents=True, exist_ok=True)
     left_out = []
@@ -84,7 +152,8 @@ def render_all(
         path = out / f"{condition.item}.wav"
         try:
             if not path.exists():
-                write_sound(path, method.sound(condition, seed + number))
+                _ready(path.parent)
+                write_sound(path, method.sound(condition, _seed(condition, seed)))
         except EngineError:
             raise
         except WildtrackError as error:
@@ -93,29 +162,16 @@ def render_all(
     return left_out
 
 
+def _ready(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_parts(folder)
+
+
+def _seed(condition: Condition, seed: int) -> int:
+    return (seed + zlib.crc32(condition.item.encode())) % 2**31
+
+
 def write_sound(path: Path, sound: Sound) -> None:
     """Write a mono WAV of 24 bits at the sound's own rate."""
     with writing_whole(path) as part:
         soundfile.write(part, np.clip(sound.wave, -1, 1), sound.rate_hz, subtype="PCM_24")
-
-
-def still_video(image: Path, path: Path, layout: Layout, seconds: float) -> None:
-    """Write a picture as an MP4 that stands still, at the frame rate that a method wants (A.1).
-
-    The picture is fitted into 512 x 512 pixels, on black.
-    """
-    import cv2  # noqa: PLC0415 - slow to import
-
-    frame = load_frame(image).convert("RGB")
-    frame.thumbnail((SIDE, SIDE))
-    canvas = np.zeros((SIDE, SIDE, 3), np.uint8)
-    top, left = (SIDE - frame.height) // 2, (SIDE - frame.width) // 2
-    canvas[top : top + frame.height, left : left + frame.width] = np.asarray(frame)[:, :, ::-1]
-    with writing_whole(path) as part:
-        code = cv2.VideoWriter.fourcc(*"mp4v")
-        writer = cv2.VideoWriter(str(part), code, layout.frames_per_s, (SIDE, SIDE))
-        if not writer.isOpened():
-            raise OutOfRange("This OpenCV cannot write MP4; install opencv-python-headless anew.")
-        for _ in range(math.ceil(seconds * layout.frames_per_s)):
-            writer.write(canvas)
-        writer.release()

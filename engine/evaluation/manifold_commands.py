@@ -5,24 +5,36 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.evaluation.prepared_options import data_option, folder, split_option
+
+if TYPE_CHECKING:
+    from engine.cmss import SSV2A
+    from engine.evaluation.manifold_pairs import Choice
+    from engine.training.data.prepared import PreparedData
+
 
 @dataclass(frozen=True)
-class _Pairing:
-    """Where the pairs come from and which are chosen."""
+class _Inputs:
+    """What is analysed: prepared folders and a pack, or what a stage of training left."""
 
-    source: Path
-    classes: int
-    each: int
-    seed: int
+    data: tuple[Path, ...]
+    pack: str
+    model: Path | None
 
 
 @click.command()
-@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@data_option
+@split_option
 @click.option("--pack", default="starter", show_default=True, help="A pack's name or folder.")
+@click.option(
+    "--model",
+    type=folder,
+    help="What a stage of training left (RUN/manifold), in place of the pack's.",
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -42,7 +54,7 @@ class _Pairing:
     type=click.IntRange(3, 1000),
     default=20,
     show_default=True,
-    help="Pairs of a class, at most.",
+    help="Pairs of a class, at most; pictures before words.",
 )
 @click.option(
     "--seed",
@@ -59,9 +71,12 @@ class _Pairing:
     help="Chords are drawn above this similarity.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
-def manifold(
-    source: Path,
+def manifold(  # noqa: PLR0913 - one for each option
+    *,
+    data: tuple[Path, ...],
+    split: str,
     pack: str,
+    model: Path | None,
     out: Path,
     classes: int,
     each: int,
@@ -69,38 +84,48 @@ def manifold(
     link: float,
     as_json: bool,
 ) -> None:
-    """Analyse a pack's manifold as the paper does (A.3) and write one HTML report.
+    """Analyse a pack's manifold as the paper does (A.3) and write one HTML report."""
+    from engine.evaluation.manifold_pairs import Choice  # noqa: PLC0415 - torch is slow to import
 
-    SOURCE holds pairs: a folder laid out as docs/training-data.md says (its test split is used),
-    a CSV with columns audio, class, and image or text, or an .npz with arrays clips, claps and
-    classes that this pack's encoders gave.
-    """
-    found = _analyse(_Pairing(source, classes, each, seed), pack, link, as_json, out)
+    choice = Choice(classes, each, seed, split)
+    found = _analyse(_Inputs(data, pack, model), choice, link, as_json, out)
     if as_json:
         click.echo(json.dumps(found))
         return
-    for line in found["left_out"]:
-        click.echo(f"left out: {line}", err=True)
     click.echo(f"{found['pairs']} pairs of {len(found['classes'])} classes; the report is {out}.")
 
 
 def _analyse(
-    pairing: _Pairing, pack_name: str, link: float, quiet: bool, out: Path
+    inputs: _Inputs, choice: Choice, link: float, is_quiet: bool, out: Path
 ) -> dict[str, Any]:
-    from engine.evaluation import manifold_report  # noqa: PLC0415 - torch is slow to import
+    from engine.evaluation import manifold_report as report  # noqa: PLC0415
     from engine.evaluation.manifold_analysis import analyse  # noqa: PLC0415
-    from engine.evaluation.manifold_pairs import Choice, gather  # noqa: PLC0415
+    from engine.evaluation.manifold_pairs import gather  # noqa: PLC0415
+    from engine.evaluation.prepared_inputs import digest_of  # noqa: PLC0415
     from engine.evaluation.progress import shown  # noqa: PLC0415
-    from engine.models.loading import load_pack  # noqa: PLC0415
     from presets.files import write_whole  # noqa: PLC0415
 
-    with shown(quiet) as stage:
-        pack = load_pack(pack_name)
-        choice = Choice(pairing.classes, pairing.each, pairing.seed)
-        pairs = gather(pairing.source, choice, lambda: pack, stage("pairs"))
-        analysis = analyse(pack.ssv2a, pairs, pairing.seed, stage("t-SNE"))
-    subject = manifold_report.Subject(
-        pack.manifest.name, pack.manifest.digest, pairing.source.name, pairing.seed, link
-    )
-    write_whole(out, manifold_report.write(analysis, pairs, subject).encode())
-    return {**manifold_report.numbers(analysis, pairs, subject), "report": str(out)}
+    name, model, data = _opened(inputs)
+    pairs = gather(data, choice)
+    with shown(is_quiet) as stage:
+        analysis = analyse(model, pairs, choice.seed, stage("t-SNE"))
+    source = f"{', '.join(each.name for each in inputs.data)} (split {choice.split})"
+    subject = report.Subject(name, digest_of(data), source, choice.seed, link)
+    write_whole(out, report.write(analysis, pairs, subject).encode())
+    return {**report.numbers(analysis, pairs, subject), "report": str(out)}
+
+
+def _opened(inputs: _Inputs) -> tuple[str, SSV2A, PreparedData]:
+    """Return the name of what is analysed, the model and data that it can take."""
+    from engine.cmss import load_ssv2a  # noqa: PLC0415
+    from engine.evaluation.prepared_inputs import open_for, open_for_trained  # noqa: PLC0415
+    from engine.models.pack import find_pack, read_manifest, verify  # noqa: PLC0415
+
+    if inputs.model is not None:
+        data = open_for_trained(inputs.model, inputs.data)
+        return str(inputs.model), load_ssv2a(inputs.model), data
+    place = find_pack(inputs.pack)
+    manifest = read_manifest(place)
+    data = open_for(manifest, inputs.data)
+    verify(place, manifest)
+    return f"{manifest.name} {manifest.version}", load_ssv2a(place), data

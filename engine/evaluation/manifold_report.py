@@ -24,7 +24,11 @@ WIDEST = 24  # classes that a chord diagram can name
 
 @dataclass(frozen=True)
 class Subject:
-    """What was analysed: a pack and the pairs; ``seed`` and ``link`` as they were chosen."""
+    """What was analysed: a pack (or a model in training) and the pairs.
+
+    ``digest`` is that of the pack whose encoders gave the pairs; ``seed`` and ``link`` are as they
+    were chosen.
+    """
 
     pack: str
     digest: str
@@ -44,7 +48,6 @@ def numbers(analysis: Analysis, pairs: Embedded, subject: Subject) -> dict[str, 
         "pictured": pairs.pictured,
         "distinct": pairs.distinct,
         "classes": list(analysis.classes),
-        "left_out": list(pairs.bad),
         "spaces": {
             name: {
                 "partition_coefficient": space.partition.coefficient,
@@ -86,7 +89,7 @@ def write(analysis: Analysis, pairs: Embedded, subject: Subject) -> str:
     """Return the page."""
     count, classes = len(pairs.labels), len(analysis.classes)
     lead = (
-        f"Pack {subject.pack} ({subject.digest[:12]}), {count} pairs of {classes} classes from "
+        f"{subject.pack} (encoders {subject.digest[:12]}), {count} pairs of {classes} classes from "
         f"{subject.source}; the visual side is a picture in {pairs.pictured} and words in "
         f"{count - pairs.pictured}, {pairs.distinct} of them different. Seed {subject.seed}."
     )
@@ -282,10 +285,7 @@ def _caveats(pairs: Embedded) -> list[str]:
         "Raw pictures are brought to the size of raw sounds by principal components, as in the "
         "paper; that alone centres them.",
     ]
-    parts = [html.text("What this does not say", "h2"), html.points(lines)]
-    if pairs.bad:
-        parts += [html.text(f"Left out ({len(pairs.bad)})", "h3"), html.points(pairs.bad)]
-    return parts
+    return [html.text("What this does not say", "h2"), html.points(lines)]
 
 
 def _spoken(classes: Sequence[str]) -> list[str]:

@@ -40,26 +40,13 @@ from engine.evaluation.compositions import (
     pulse,
     read_compositions,
 )
-from engine.evaluation.conditions import read_conditions, render_all, still_video, write_sound
-from engine.evaluation.mapper import (
-    Mapper,
-    MapperSchedule,
-    MapperSettings,
-    load_mapper,
-    save_mapper,
-    train_mapper,
-)
+from engine.evaluation.conditions import render_all, write_sound
+from engine.evaluation.mapper import Mapper, MapperSettings
 from engine.evaluation.outputs import LAYOUTS, fit, parse_method, read_outputs
 from engine.perception.base import Region
 from engine.perception.mel import MEL
 from engine.steps import StepCallback, no_steps
-from osc_bridge.errors import (
-    BadCheckpoint,
-    BadCorpus,
-    FileMissing,
-    NothingToRender,
-    OutOfRange,
-)
+from osc_bridge.errors import BadCorpus, FileMissing, NothingToRender, OutOfRange
 
 if TYPE_CHECKING:
     from engine.models.loading import LoadedPack
@@ -133,7 +120,9 @@ def test_the_truth_is_the_recording(recorded: Condition) -> None:
     sound = Truth(44_100).sound(recorded, 1)
     assert recorded.reference
     wave, _ = soundfile.read(recorded.reference, dtype="float32")
-    assert sound.wave == pytest.approx(wave[: len(sound.wave)], abs=1e-6)
+    wave = wave * 0.9 / np.abs(wave).max()
+    close = np.correlate(wave[: len(sound.wave)], sound.wave)[0] / np.square(sound.wave).sum()
+    assert close == pytest.approx(1, abs=1e-3)
 
 
 def test_all_methods_perceive_the_same_once(studio: Studio) -> None:
@@ -145,7 +134,7 @@ def test_all_methods_perceive_the_same_once(studio: Studio) -> None:
 def test_what_is_missing_is_named(studio: Studio) -> None:
     with pytest.raises(NothingToRender, match="no picture, words or sounds"):
         Composed(studio).sound(Condition("empty", 1.0), 1)
-    with pytest.raises(NothingToRender, match="fill the column reference"):
+    with pytest.raises(NothingToRender, match="the truth in --library"):
         Oracle(studio).sound(TWO, 1)
     with pytest.raises(NothingToRender, match="mapper's file is missing"):
         own_method("mapper", studio, None)
@@ -158,32 +147,6 @@ def test_the_mapper_cannot_hear(studio: Studio, recorded: Condition) -> None:
         mapped.sound(Condition("s", 0.4, sounds=(recorded.reference,)), 1)
     with_sound = replace(recorded, sounds=(recorded.reference,))
     assert (mapped.sound(recorded, 1).wave == mapped.sound(with_sound, 1).wave).all()
-
-
-def test_the_mapper_learns_a_turn_and_is_the_same_twice(tmp_path: Path) -> None:
-    drawn = torch.Generator().manual_seed(1)
-    clips = torch.nn.functional.normalize(torch.randn(300, 12, generator=drawn), dim=-1)
-    claps = torch.nn.functional.normalize(clips @ torch.randn(12, 8, generator=drawn), dim=-1)
-    schedule = MapperSchedule(steps=120, batch=48, rate=3e-3, noise=0.0)
-    mapper = train_mapper(clips[:250], claps[:250], schedule, 64, no_steps)
-    with torch.inference_mode():
-        near = (mapper(clips[250:]) * claps[250:]).sum(-1)
-    assert float(near.mean()) > 0.95
-    again = train_mapper(clips[:250], claps[:250], schedule, 64, no_steps)
-    assert all((a == b).all() for a, b in zip(mapper.parameters(), again.parameters(), strict=True))
-    save_mapper(mapper, tmp_path / "m.safetensors")
-    loaded = load_mapper(tmp_path / "m.safetensors")
-    assert (loaded(clips) == mapper(clips)).all()
-
-
-def test_other_files_are_no_mapper(tmp_path: Path) -> None:
-    with pytest.raises(FileMissing, match="baselines train makes one"):
-        load_mapper(tmp_path / "none")
-    (tmp_path / "odd").write_bytes(b"x" * 40)
-    with pytest.raises(BadCheckpoint, match="no mapper"):
-        load_mapper(tmp_path / "odd")
-    with pytest.raises(BadCheckpoint, match="hidden is 0"):
-        MapperSettings(3, 3, 0)
 
 
 PLACES = {
@@ -252,23 +215,6 @@ def test_fitting_cuts_or_fills() -> None:
     assert fit(np.ones(5, np.float32), 2).tolist() == [1, 1]
 
 
-def test_conditions_are_read_and_checked(tmp_path: Path) -> None:
-    table = tmp_path / "c.csv"
-    table.write_text(
-        "item,image,text,audio,reference,seconds\na,x.png,one| two ,,,2\nb,,,s.wav,,\n"
-    )
-    first, second = read_conditions(table, 4.0)
-    assert first == Condition("a", 2.0, tmp_path / "x.png", ("one", "two"))
-    assert second == Condition("b", 4.0, sounds=(tmp_path / "s.wav",))
-    table.write_text("item,text,seconds\na,x,0\n")
-    with pytest.raises(OutOfRange, match="seconds is '0'"):
-        read_conditions(table, 4.0)
-    for names in ("a,x\na,y", "../a,x", ",x"):
-        table.write_text(f"item,text\n{names}\n")
-        with pytest.raises(BadCorpus):
-            read_conditions(table, 4.0)
-
-
 def test_rendering_keeps_what_is_there_and_lists_what_fails(studio: Studio, tmp_path: Path) -> None:
     conditions = [TWO, Condition("empty", 1.0)]
     assert [
@@ -285,23 +231,6 @@ def test_loud_sounds_are_written_within_full_scale(tmp_path: Path) -> None:
     wave, rate = soundfile.read(tmp_path / "x.wav")
     assert rate == 16_000
     assert wave == pytest.approx([1.0, -1.0, 0.5], abs=1e-6)
-
-
-def test_a_picture_becomes_a_still_video_at_the_methods_rate(
-    recorded: Condition, tmp_path: Path
-) -> None:
-    import cv2
-
-    assert recorded.image
-    path = tmp_path / "still.mp4"
-    still_video(recorded.image, path, LAYOUTS["diff-foley"], 2.0)
-    video = cv2.VideoCapture(str(path))
-    assert video.get(cv2.CAP_PROP_FPS) == 4.0
-    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 8
-    _, frame = video.read()
-    video.release()
-    assert frame[256, 256, 0] > 200  # blue, in the middle of black
-    assert frame[5, 5].max() < 30
 
 
 def test_regular_onsets_have_a_pulse() -> None:
@@ -347,28 +276,17 @@ def test_scenes_of_a_table(tmp_path: Path) -> None:
         read_compositions(table)
 
 
-def test_the_commands_end_to_end(tiny_pack: Path, recorded: Condition, tmp_path: Path) -> None:
-    def run(*words: str) -> str:
-        result = CliRunner().invoke(baselines, list(words), catch_exceptions=False)
-        assert result.exit_code == 0, result.output
-        return result.stdout
-
-    pack = ["--pack", str(tiny_pack)]
-    (tmp_path / "pairs.csv").write_text("audio,class,image\nsea.wav,sea,sea.png\n")
-    mapper = tmp_path / "m.safetensors"
-    run("train", str(tmp_path / "pairs.csv"), "--out", str(mapper), "--steps", "3", *pack)
-    (tmp_path / "c.csv").write_text("item,image,reference,seconds\nsea,sea.png,sea.wav,0.4\n")
-    chosen = ["--method", "mapper", "--method", "truth"]
-    out = tmp_path / "out"
-    options = ["--mapper", str(mapper), "--out", str(out), "--preview", *pack]
-    run("render", str(tmp_path / "c.csv"), *chosen, *options)
-    assert sorted(p.parent.name for p in out.rglob("sea.wav")) == ["mapper", "truth"]
-    run("inputs", str(tmp_path / "c.csv"), "--layout", "mmaudio", "--out", str(tmp_path / "v"))
-    assert (tmp_path / "v" / "sea.mp4").stat().st_size > 0
-    assert json.loads(run("layouts", "--json"))["diff-foley"]["frames_per_s"] == 4.0
+def test_the_table_of_scenes_as_a_command(tiny_pack: Path, tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text("kind,sources,whole\nstyle,a|b,a like b\n")
     page = tmp_path / "a6.html"
-    scenes = ["--scenes", str(tmp_path / "s.csv"), "--seconds", "0.4", "--preview", "--json"]
-    found = json.loads(run("compose", *scenes, "--out", str(page), *pack))
+    words = ["compose", "--scenes", str(tmp_path / "s.csv"), "--out", str(page), "--json"]
+    words += ["--seconds", "0.4", "--preview", "--pack", str(tiny_pack)]
+    result = CliRunner().invoke(baselines, words, catch_exceptions=False)
+    found = json.loads(result.stdout)
     assert [row["method"] for row in found["averages"]] == ["cascade", "ssv2a"]
     assert page.read_text().count("data:image/png") == 2
+
+
+def test_layouts_say_what_methods_want_to_see() -> None:
+    result = CliRunner().invoke(baselines, ["layouts", "--json"])
+    assert json.loads(result.stdout)["diff-foley"]["frames_per_s"] == 4.0

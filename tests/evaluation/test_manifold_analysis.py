@@ -5,29 +5,26 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 from click.testing import CliRunner
-from PIL import Image
 
-from engine.cmss import build_ssv2a
+from engine.cmss import build_ssv2a, save_ssv2a
 from engine.evaluation import paper, svg
 from engine.evaluation.manifold_analysis import analyse
 from engine.evaluation.manifold_commands import manifold
 from engine.evaluation.manifold_numbers import discriminant, gap, linkages, partition, reduce
-from engine.evaluation.manifold_pairs import (
-    Choice,
-    Embedded,
-    corpus_pairs,
-    read_archive,
-    read_table,
-)
+from engine.evaluation.manifold_pairs import Choice, Embedded, gather
+from engine.evaluation.prepared_inputs import open_for, open_for_trained
+from engine.models.pack import read_manifest
 from engine.models.sizes import tiny_sizes
 from engine.steps import no_steps
-from osc_bridge.errors import BadCorpus, FileMissing
+from engine.training.data.prepared import PreparedData
+from osc_bridge.errors import BadCorpus
 
 NOISE = np.random.default_rng(7)
 SIZES = tiny_sizes().ssv2a
@@ -148,43 +145,37 @@ def test_other_dimensions_are_refused() -> None:
 
 def test_choice_takes_the_frequent_classes_by_seed() -> None:
     labels = ["a"] * 9 + ["b"] * 5 + ["c"] * 2 + [""] * 20
-    rows = Choice(classes=3, each=4, seed=2).rows(labels)
+    alike = [0] * len(labels)
+    rows = Choice(classes=3, each=4, seed=2).rows(labels, alike)
     assert [labels[row] for row in rows] == ["a"] * 4 + ["b"] * 4
-    assert rows == Choice(3, 4, 2).rows(labels) != Choice(3, 4, 3).rows(labels)
+    assert rows == Choice(3, 4, 2).rows(labels, alike) != Choice(3, 4, 3).rows(labels, alike)
     with pytest.raises(BadCorpus, match="1 classes with at least 3"):
-        Choice().rows(["a"] * 9)
+        Choice().rows(["a"] * 9, alike)
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
-    """Two classes of tones with words, one with a picture, one that is no sound."""
-    lines = ["audio,class,image,text"]
-    time = np.arange(11_025) / 22_050
-    for index in range(8):
-        label = ("low", "high")[index % 2]
-        hertz = (200, 3000)[index % 2] + 20 * index
-        soundfile.write(tmp_path / f"{index}.wav", 0.3 * np.sin(2 * np.pi * hertz * time), 22_050)
-        image = "red.png" if index == 0 else ""
-        lines.append(f"{index}.wav,{label},{image},a {label} tone {index}")
-    Image.new("RGB", (40, 40), "red").save(tmp_path / "red.png")
-    (tmp_path / "bad.wav").write_bytes(b"no sound")
-    lines.append("bad.wav,low,,broken")
-    path = tmp_path / "pairs.csv"
-    path.write_text("\n".join(lines))
-    return path
+def pairs_of(made: Callable[..., Any], words: Sequence[int] = ()) -> list[Any]:
+    """Return twelve held-out sounds of two classes; of ``words`` there is no picture."""
+    return [
+        made(
+            f"{place}.wav",
+            foley_class=("low", "high")[place % 2],
+            kinds=("words",) if place in words else ("words", "curated"),
+        )
+        for place in range(12)
+    ]
 
 
 def test_the_command_writes_one_page_without_anything_from_outside(
-    table: Path, tiny_pack: Path, tmp_path: Path
+    made: Callable[..., Any], prepare: Callable[..., Path], tiny_pack: Path, tmp_path: Path
 ) -> None:
+    data = prepare([*pairs_of(made, words=[3]), made("unnamed.wav"), made("mine.wav", "train")])
     out = tmp_path / "report.html"
     options = ["--pack", str(tiny_pack), "--out", str(out), "--link", "-1", "--json"]
-    result = CliRunner().invoke(manifold, [str(table), *options])
+    result = CliRunner().invoke(manifold, ["--data", str(data), *options])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert (found["pairs"], found["pictured"]) == (8, 1)
-    assert len(found["left_out"]) == 1
-    assert "bad.wav" in found["left_out"][0]
+    assert (found["pairs"], found["pictured"], found["distinct"]) == (12, 11, 12)
+    assert found["source"] == "prepared (split test)"
     page = out.read_text()
     assert page.count("<svg") == 3 + 2 + 2 * len(found["discriminant"])
     assert not re.search(r"(src|href)=\"(?!data:)", page)
@@ -192,39 +183,61 @@ def test_the_command_writes_one_page_without_anything_from_outside(
     assert "35.0" in page  # the paper's, beside ours
 
 
-def test_an_archive_of_embeddings_needs_no_encoder(tmp_path: Path) -> None:
-    pairs = made_pairs()
-    path = tmp_path / "pairs.npz"
-    np.savez(path, clips=pairs.clips, claps=pairs.claps, classes=np.array(pairs.labels))
-    assert read_archive(path).labels == pairs.labels
-    np.savez(path, clips=pairs.clips[:2], claps=pairs.claps, classes=np.array(pairs.labels))
-    with pytest.raises(BadCorpus, match="one finite row each"):
-        read_archive(path)
-    np.savez(path, clips=pairs.clips, claps=pairs.claps, classes=np.array([{}], dtype=object))
-    with pytest.raises(BadCorpus, match="no archive"):
-        read_archive(path)
+def test_pictures_go_before_words_and_the_draw_hangs_on_the_seed(
+    made: Callable[..., Any], prepare: Callable[..., Path]
+) -> None:
+    data = PreparedData(prepare(pairs_of(made, words=[0, 1, 2, 3])))
+    four = gather(data, Choice(each=4))
+    assert (four.pictured, len(four.labels)) == (8, 8)
+    assert gather(data, Choice(each=5)).pictured == 8
+    assert (four.claps == gather(data, Choice(each=4)).claps).all()
+    three = [gather(data, Choice(each=3, seed=seed)).claps.tolist() for seed in range(4)]
+    assert any(claps != three[0] for claps in three)
 
 
-def test_bad_tables_are_named(tmp_path: Path) -> None:
-    with pytest.raises(FileMissing, match="no table of pairs"):
-        read_table(tmp_path / "none.csv")
-    (tmp_path / "odd.csv").write_text("audio,class\na.wav,b\n")
-    with pytest.raises(BadCorpus, match="image or text"):
-        read_table(tmp_path / "odd.csv")
+def test_several_folders_are_one_set(
+    made: Callable[..., Any], prepare: Callable[..., Path]
+) -> None:
+    every = pairs_of(made)
+    parts = prepare(every[:6], "one"), prepare(every[6:], "two")
+    assert len(gather(PreparedData(*parts), Choice()).labels) == 12
 
 
-def test_a_corpus_gives_its_test_split_with_pictures_before_words(tmp_path: Path) -> None:
-    (tmp_path / "sounds.csv").write_text(
-        "file,split,duration_s,text,foley_class,licence,package,image\n"
-        "a.wav,test,1,one,dog,CC0,p,\nb.wav,test,1,two,dog,CC0,p,\n"
-        "c.wav,train,1,three,dog,CC0,p,\nd.wav,test,1,four,,CC0,p,\n"
-    )
-    (tmp_path / "images.csv").write_text(
-        "file,text,foley_class,licence,package,role\ndog.png,a dog,dog,CC0,p,cutouts\n"
-    )
-    pairs = corpus_pairs(tmp_path)
-    assert [pair.audio.name for pair in pairs] == ["a.wav", "b.wav"]
-    assert [pair.image for pair in pairs] == [tmp_path / "dog.png", None]
+def test_data_of_another_pack_is_refused(
+    made: Callable[..., Any], prepare: Callable[..., Path], tiny_pack: Path
+) -> None:
+    manifest = read_manifest(tiny_pack)
+    folder = prepare(pairs_of(made), digest="0" * 64)
+    with pytest.raises(BadCorpus, match=r"embedded by tiny 0 \(000000000000\), this pack is tiny"):
+        open_for(manifest, [folder])
+
+
+def test_a_stages_model_is_analysed_on_what_it_learned_from(
+    made: Callable[..., Any], prepare: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = prepare(pairs_of(made))
+    model = tmp_path / "run" / "manifold"
+    save_ssv2a(build_ssv2a(SIZES), model, half=False)
+    options = ["--model", str(model), "--out", str(tmp_path / "r.html"), "--json"]
+    result = CliRunner().invoke(manifold, ["--data", str(data), *options])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["pack"] == str(model)
+    (tmp_path / "run" / "manifold.json").write_text('{"data": [{"digest": "other"}]}')
+    with pytest.raises(BadCorpus, match="learned from other embeddings"):
+        open_for_trained(model, [data])
+    (tmp_path / "run" / "manifold.json").write_text("[]")
+    with pytest.raises(BadCorpus, match="no record of a stage"):
+        open_for_trained(model, [data])
+
+
+def test_splits_that_are_not_there_are_named(
+    made: Callable[..., Any], prepare: Callable[..., Path]
+) -> None:
+    data = PreparedData(prepare([made("a.wav"), made("b.wav", "train"), made("c.wav", "train")]))
+    with pytest.raises(BadCorpus, match=r"'judge'; it has test \(1\), train \(2\)"):
+        gather(data, Choice(split="judge"))
+    with pytest.raises(BadCorpus, match="split 'test' has 0 classes"):
+        gather(data, Choice())
 
 
 def test_chords_are_drawn_for_links_only_and_names_are_escaped() -> None:
