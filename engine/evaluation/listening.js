@@ -4,7 +4,7 @@
   const main = document.getElementById("main");
   const HEARD_PART = 0.5; // of a sample before it can be rated
   const store = "listening-" + survey.kit;
-  const began = performance.now();
+  let began = performance.now();
 
   function shuffled(list) {
     const copy = list.slice();
@@ -40,7 +40,8 @@
   function fresh() {
     const id = new Uint32Array(2);
     crypto.getRandomValues(id);
-    const participant = Array.from(id, (n) => n.toString(16).padStart(8, "0")).join("");
+    const drawn = Array.from(id, (n) => n.toString(16).padStart(8, "0")).join("");
+    const participant = "p" + drawn; // a letter first: no spreadsheet takes it for a number
     return { participant, at: 0, screens: drawScreens(), answers: {}, spent: 0 };
   }
 
@@ -92,17 +93,18 @@
     const back = make("button", { textContent: "Back", className: "quiet", disabled: !state.at });
     const stop = make("button", { textContent: "Stop and erase", className: "quiet" });
     const blocks = now.order.map((sample, place) => block(now, sample, place, refresh));
-    const parts = [
-      progress(),
-      make("p", { className: "tag", textContent: question.tag }),
-      make("p", { textContent: survey.asked[now.section] }),
-    ];
+    const parts = [progress()];
+    if (question.tag) parts.push(make("p", { className: "tag", textContent: question.tag }));
+    parts.push(make("p", { textContent: survey.asked[now.section] }));
     if (question.image) {
       parts.push(make("img", { className: "seen", src: question.image, alt: "The picture" }));
     }
 
     function refresh() {
-      next.disabled = !now.order.every((sample) => answerOf(now, sample).rating);
+      next.disabled = !now.order.every((sample) => {
+        const answer = answerOf(now, sample);
+        return answer.rating || answer.broken;
+      });
       next.textContent = state.at + 1 === state.screens.length ? "Finish" : "Next";
     }
     next.onclick = () => go(1);
@@ -155,11 +157,16 @@
       for (const input of inputs) input.disabled = !isHeard;
       field.classList.toggle("heard", isHeard);
       hint.textContent = isHeard ? "" : "Listen to at least half of it to rate it.";
-    }, hint);
+    });
+    sound.onerror = () => {
+      hint.textContent = "This sample cannot be played here; leave it out.";
+      answer.broken = true;
+      refresh();
+    };
     return field;
   }
 
-  function listen(sound, answer, update, hint) {
+  function listen(sound, answer, update) {
     let last = 0;
     sound.onplay = () => {
       last = sound.currentTime;
@@ -174,7 +181,6 @@
     sound.ontimeupdate = count;
     sound.onended = () => { count(); keep(); };
     sound.onloadedmetadata = update;
-    sound.onerror = () => { hint.textContent = "This sample cannot be played here."; };
     update();
   }
 
@@ -220,29 +226,42 @@
     back.onclick = () => go(-1);
     const stop = make("button", { textContent: "Erase", className: "quiet" });
     stop.onclick = erase;
+    const copy = make("textarea", { readOnly: true, value: text });
+    copy.setAttribute("aria-label", "The table as text");
     show("Thank you",
       make("p", { textContent: `Save the table ${name} and hand it to who asked you.` }),
-      make("div", { className: "do" }, back, save, stop));
+      make("div", { className: "do" }, back, save, stop),
+      make("details", {},
+        make("summary", { textContent: "If nothing can be saved here, copy it" }), copy));
   }
 
   function consent() {
     const agree = document.getElementById("agree");
     const begin = document.getElementById("begin");
-    agree.onchange = () => { begin.disabled = !agree.checked; };
+    const resume = document.getElementById("resume");
+    const kept = recall();
+    const isKept = Boolean(kept && kept.screens && kept.answers);
+    resume.hidden = !isKept;
+    agree.onchange = () => { begin.disabled = resume.disabled = !agree.checked; };
     begin.onclick = () => {
-      const kept = recall();
-      state = kept && kept.screens && kept.answers ? kept : fresh();
-      state.at = Math.min(state.at, state.screens.length - 1);
-      keep();
-      ask();
+      const words = "Answers on this device that were not saved will be lost. Begin anew?";
+      if (!isKept || window.confirm(words)) start(fresh());
     };
+    resume.onclick = () => start(kept);
+  }
+
+  function start(chosen) {
+    state = chosen;
+    go(0);
   }
 
   window.addEventListener("pagehide", () => {
     if (state) {
       state.spent += performance.now() - began;
+      began = performance.now();
       keep();
     }
   });
+  window.addEventListener("pageshow", () => { began = performance.now(); });
   consent();
 })();

@@ -75,7 +75,10 @@ def make(
     from engine.evaluation.outputs import parse_method, read_outputs  # noqa: PLC0415
     from engine.evaluation.progress import shown  # noqa: PLC0415
 
-    chosen = {name: read_outputs(at, how) for name, how, at in map(parse_method, methods)}
+    named = [parse_method(words) for words in methods]
+    if len({name for name, _, _ in named}) != len(named):
+        raise click.UsageError("Two --method have one name: each needs a name of its own.")
+    chosen = {name: read_outputs(at, how) for name, how, at in named}
     design = listening_kit.Design(title, fidelity, relevance, repeats, seed=seed)
     with shown(quiet=False) as stage:
         known = listening_kit.read_items(items)

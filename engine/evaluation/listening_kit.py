@@ -8,10 +8,13 @@ which method made which is in ``key.csv`` alone, outside the folder that is hand
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import json
 import random
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,7 @@ KEY_COLUMNS = ("kit", "section", "item", "question", "sample", "method")
 PUBLIC = "survey"
 KEY = "key.csv"
 PICTURE_SIDE = 1280
+MOST_BYTES = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -65,19 +69,33 @@ def read_items(path: Path) -> list[Item]:
     """Return the items of a table with columns item, tag, image; paths relative to the table."""
     if not path.is_file():
         raise FileMissing(f"There is no table of items at {path}; it has columns item, tag, image.")
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_table(path)
     missing = {"item", "tag"} - set(rows[0] if rows else ())
     if missing:
-        raise BadCorpus(f"{path} has no columns {', '.join(sorted(missing))}, or no rows.")
+        raise BadCorpus(
+            f"{path} has no columns {', '.join(sorted(missing))}, or no rows; its first line is "
+            f"{','.join(COLUMNS)}, with commas."
+        )
     names = [row["item"] for row in rows]
     if len(set(names)) != len(names):
         raise BadCorpus(f"{path} names an item twice; each needs a name of its own.")
+    if not all(row["item"] and row["tag"] for row in rows):
+        raise BadCorpus(f"{path} has a row without item or tag; write both, or remove the row.")
     images = [row.get("image") or "" for row in rows]
     return [
         Item(row["item"], row["tag"], path.parent / image if image else None)
         for row, image in zip(rows, images, strict=True)
     ]
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV, also of one that a spreadsheet saved; BadCorpus if it is none."""
+    if path.stat().st_size > MOST_BYTES:
+        raise BadCorpus(f"{path} has more than {MOST_BYTES} bytes, the most that are read.")
+    try:
+        return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadCorpus(f"{path} is no CSV in UTF-8 ({error}); save it as such.") from error
 
 
 def share_out(items: Sequence[Item], design: Design) -> dict[str, list[Item]]:
@@ -102,7 +120,7 @@ def make(
     out: Path,
     on_step: StepCallback,
 ) -> Path:
-    """Write the kit into the new folder ``out``; return the page.
+    """Write the kit into the new folder ``out``, whole or not at all; return the page.
 
     Every method must have every item: a missing one would tell which method it is.
     """
@@ -113,9 +131,26 @@ def make(
         )
     if out.exists() and any(out.iterdir()):
         raise BadCorpus(f"{out} is not empty; name a new folder: keys of two kits must not mix.")
-    _require_all(items, methods)
-    entries = _entries(share_out(items, design), list(methods), design.seed)
-    public = out / PUBLIC
+    shared = share_out(items, design)
+    entries = _entries(shared, list(methods), _digest(items, methods, design))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".kit-") as folder:
+        new = Path(folder) / "new"
+        _write_kit(entries, methods, design, new, on_step)
+        if out.exists():
+            out.rmdir()
+        new.rename(out)
+    return out / PUBLIC / "index.html"
+
+
+def _write_kit(
+    entries: Sequence[_Entry],
+    methods: Mapping[str, Outputs],
+    design: Design,
+    folder: Path,
+    on_step: StepCallback,
+) -> None:
+    public = folder / PUBLIC
     (public / "audio").mkdir(parents=True)
     (public / "images").mkdir()
     for number, entry in enumerate(entries, start=1):
@@ -123,27 +158,32 @@ def make(
         if entry.section == "relevance":
             _write_picture(entry, public / "images")
         on_step(number, len(entries))
-    kit = f"{design.seed:08x}{entries[0].question}"[:16]
-    write_whole(out / KEY, _key(kit, entries).encode())
+    kit = f"k{entries[0].question}"
+    write_whole(folder / KEY, _key(kit, entries).encode())
     write_whole(public / "index.html", survey_page(_page(kit, entries, design)).encode())
-    return public / "index.html"
 
 
-def _require_all(items: Sequence[Item], methods: Mapping[str, Outputs]) -> None:
-    for outputs in methods.values():
-        for item in items:
-            outputs.path(item.name)
+def _digest(items: Sequence[Item], methods: Mapping[str, Outputs], design: Design) -> str:
+    """Return what tells this kit from every other: of other sounds, items or questions."""
+    sounds = {
+        name: [hashlib.sha256(outputs.path(item.name).read_bytes()).hexdigest() for item in items]
+        for name, outputs in methods.items()
+    }
+    told = [[item.name, item.tag, str(item.image)] for item in items]
+    known = json.dumps([told, sounds, asdict(design)])
+    return hashlib.sha256(known.encode()).hexdigest()
 
 
 def _entries(
-    sections: Mapping[str, Sequence[Item]], methods: Sequence[str], seed: int
+    sections: Mapping[str, Sequence[Item]], methods: Sequence[str], digest: str
 ) -> list[_Entry]:
-    names = random.Random(f"names {seed}")  # noqa: S311 - blind, not secret
+    """Return the questions under drawn names; a spreadsheet takes none for a number."""
+    names = random.Random(digest)  # noqa: S311 - blind, not secret
     entries = []
     for section, items in sections.items():
         for item in items:
-            question = f"{names.getrandbits(48):012x}"
-            samples = {method: f"{names.getrandbits(48):012x}" for method in methods}
+            question = f"q{names.getrandbits(48):012x}"
+            samples = {method: f"s{names.getrandbits(48):012x}" for method in methods}
             entries.append(_Entry(section, item, question, samples))
     if not entries:
         raise BadCorpus("No question is left: relevance needs items with a picture.")
@@ -183,7 +223,7 @@ def _page(kit: str, entries: Sequence[_Entry], design: Design) -> Page:
         questions = tuple(
             Question(
                 entry.question,
-                entry.item.tag,
+                entry.item.tag if name == "fidelity" else "",
                 tuple(sorted(entry.samples.values())),
                 f"images/{entry.question}.jpg" if name == "relevance" else "",
             )

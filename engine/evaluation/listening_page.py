@@ -46,6 +46,7 @@ fieldset:not(.heard) .scale { opacity: .45; }
 button { font: inherit; padding: .55rem 1.3rem; border-radius: .45rem;
   border: 1px solid var(--mark); background: var(--mark); color: var(--paper); cursor: pointer; }
 button.quiet { background: none; color: var(--ink); border-color: var(--line); }
+textarea { width: 100%; height: 12rem; font: .8rem monospace; }
 button:disabled { opacity: .45; cursor: default; }
 button:focus-visible, input:focus-visible { outline: 3px solid var(--mark); outline-offset: 2px; }
 .do { display: flex; gap: .8rem; align-items: center; flex-wrap: wrap; margin-top: 1.2rem; }
@@ -54,7 +55,7 @@ button:focus-visible, input:focus-visible { outline: 3px solid var(--mark); outl
 
 @dataclass(frozen=True)
 class Question:
-    """One screen: a tag, the samples to be rated, and a picture ("" for none)."""
+    """One screen: a tag or a picture ("" for none), and the samples to be rated."""
 
     id: str
     tag: str
@@ -105,7 +106,8 @@ def survey_page(page: Page) -> str:
 <ul>{consent}</ul>
 <p><label><input type="checkbox" id="agree">
  I have read this and take part of my own will.</label></p>
-<div class="do"><button id="begin" disabled>Begin</button></div>
+<div class="do"><button id="begin" disabled>Begin</button>
+<button id="resume" class="quiet" disabled hidden>Go on where this device stopped</button></div>
 <noscript><p>This page needs JavaScript; nothing that it does leaves your device.</p></noscript>
 </main>
 <script type="application/json" id="survey">{data}</script>

@@ -17,6 +17,7 @@ from engine.evaluation.listening_scores import (
     opinions,
     rejected,
 )
+from osc_bridge.errors import OutOfRange
 
 SECTIONS = ("fidelity", "relevance")
 
@@ -39,12 +40,14 @@ def survey(
 ) -> Survey:
     """Return the analysis; without ``ours`` the first method of the ratings is compared.
 
-    Without ``rules`` every rater is kept.
+    Without ``rules`` every rater is kept. OutOfRange where nobody rated ``ours``.
     """
     odd = rejected(ratings, rules) if rules else {}
     kept = [rating for rating in ratings if rating.rater not in odd]
-    methods = [rating.method for rating in ratings]
-    chosen = ours if ours in methods else methods[0]
+    methods = list(dict.fromkeys(rating.method for rating in ratings))
+    if ours and ours not in methods:
+        raise OutOfRange(f"Nobody rated {ours!r}; the key knows {', '.join(methods)}: see --ours.")
+    chosen = ours or methods[0]
     return Survey(
         raters=len({rating.rater for rating in ratings}),
         rejected=odd,
@@ -92,7 +95,16 @@ def text_table(of: Survey) -> str:
         f"{o.section:10} {o.method:{wide}}  {o.mean:.3f}  {o.low:.2f} to {o.high:.2f}  {o.std:.3f}"
         for o in of.opinions
     ]
-    return "\n".join(lines)
+    lines += [
+        f"{d.section:10} {d.method} less {d.than}: {d.mean:+.3f} ({d.low:+.2f} to {d.high:+.2f})"
+        for d in of.differences
+    ]
+    lines += [
+        f"{section:10} agreement (Krippendorff's alpha): {metrics['interval']:.3f} interval, "
+        f"{metrics['ordinal']:.3f} ordinal"
+        for section, metrics in of.alpha.items()
+    ]
+    return "\n".join([*lines, f"{of.raters - len(of.rejected)} of {of.raters} raters"])
 
 
 def _scores(of: Survey) -> list[str]:

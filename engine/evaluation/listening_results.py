@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.evaluation.listening_kit import KEY_COLUMNS
+from engine.evaluation.listening_kit import KEY_COLUMNS, read_table
 from engine.evaluation.listening_scores import Rating
 from osc_bridge.errors import BadCorpus, FileMissing
 
@@ -34,8 +34,7 @@ def read_key(path: Path) -> dict[tuple[str, str], _Known]:
     """Return what is behind each section and sample."""
     if not path.is_file():
         raise FileMissing(f"There is no key at {path}; it lies beside the folder of the survey.")
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_table(path)
     missing = set(KEY_COLUMNS) - set(rows[0] if rows else ())
     if missing:
         raise BadCorpus(f"{path} is no key: it has no columns {', '.join(sorted(missing))}.")

@@ -26,7 +26,7 @@ from engine.evaluation.listening_scores import (
     rejected,
 )
 from engine.evaluation.loudness import RATE, loudness, match
-from osc_bridge.errors import BadCorpus, FileMissing
+from osc_bridge.errors import BadCorpus, FileMissing, OutOfRange, WildtrackError
 
 # Krippendorff (2011), section D: four observers, twelve units, some not seen.
 OBSERVERS = (
@@ -263,11 +263,61 @@ def test_a_survey_whose_raters_are_all_odd_says_so(stimuli: Path) -> None:
 
 
 def test_ratings_of_another_kit_are_refused(stimuli: Path) -> None:
+    """Also of one with the same items and seed, where one method made another sound."""
     kit = made(stimuli)
-    (stimuli / "a.csv").write_text(answers(kit, "p", {"ours": 3, "theirs": 3}).replace("0000", "1"))
+    (stimuli / "a.csv").write_text(answers(kit, "p", {"ours": 3, "theirs": 3}))
+    kit.rename(stimuli / "first")
+    soundfile.write(stimuli / "ours" / "0.wav", np.full(9000, 0.1), 48_000)
+    key = made(stimuli) / "key.csv"
+    arguments = ["analyse", str(stimuli / "a.csv"), "--key", str(key)]
     with pytest.raises(BadCorpus, match="not of this kit"):
-        CliRunner().invoke(
-            listening,
-            ["analyse", str(stimuli / "a.csv"), "--key", str(kit / "key.csv")],
-            catch_exceptions=False,
-        )
+        CliRunner().invoke(listening, arguments, catch_exceptions=False)
+
+
+def test_a_kit_that_fails_leaves_nothing(stimuli: Path) -> None:
+    (stimuli / "3.png").write_bytes(b"no picture")
+    before = sorted(stimuli.iterdir())
+    with pytest.raises(WildtrackError):
+        made(stimuli, "--fidelity", "0", "--relevance", "4")
+    assert sorted(stimuli.iterdir()) == before
+
+
+def test_a_table_of_a_spreadsheet_is_read_and_gaps_are_named(tmp_path: Path) -> None:
+    table = tmp_path / "items.csv"
+    table.write_bytes(b"\xef\xbb\xbfitem,tag,image\r\na,rain,\r\n")
+    assert read_items(table) == [Item("a", "rain", None)]
+    table.write_text("item,tag\na,\n")
+    with pytest.raises(BadCorpus, match="without item or tag"):
+        read_items(table)
+    table.write_text("item;tag\na;rain\n")
+    with pytest.raises(BadCorpus, match="with commas"):
+        read_items(table)
+    table.write_bytes(b"item,tag\na,\xff\n")
+    with pytest.raises(BadCorpus, match="UTF-8"):
+        read_items(table)
+
+
+def test_no_name_looks_like_a_number_to_a_spreadsheet(stimuli: Path) -> None:
+    for row in key_rows(made(stimuli)):
+        assert all(row[column][0].isalpha() for column in ("kit", "question", "sample"))
+
+
+def test_two_methods_of_one_name_are_refused(stimuli: Path) -> None:
+    methods = [word for m in METHODS for word in ("--method", f"same={stimuli / m}")]
+    arguments = ["make", str(stimuli / "items.csv"), *methods, "--out", str(stimuli / "kit")]
+    result = CliRunner().invoke(listening, arguments)
+    assert result.exit_code == 2
+    assert "a name of its own" in result.output
+
+
+def test_the_terminal_shows_agreement_and_a_wrong_name_is_refused(stimuli: Path) -> None:
+    kit = made(stimuli)
+    for rater in ("a", "b"):
+        value = {"ours": 5, "theirs": 2}
+        (stimuli / f"{rater}.csv").write_text(answers(kit, rater, value))
+    tables = [str(stimuli / "a.csv"), str(stimuli / "b.csv"), "--key", str(kit / "key.csv")]
+    shown = CliRunner().invoke(listening, ["analyse", *tables], catch_exceptions=False).output
+    assert "alpha): 1.000 interval" in shown
+    assert "2 of 2 raters" in shown
+    with pytest.raises(OutOfRange, match=r"Nobody rated 'urs'.*ours, theirs"):
+        CliRunner().invoke(listening, ["analyse", *tables, "--ours", "urs"], catch_exceptions=False)
