@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.cmss import SourceEmbedding, source_semantics
-from engine.models.loading import LoadedPack
+from engine.models.loading import LoadedPack, load_codec, load_pack, load_vocoder
 from engine.perception.mel import MEL, log_mel
 from engine.steps import no_steps
 from engine.synthesis.codec import MelCodec
-from engine.synthesis.vocoder import GriffinLim, Vocoder
+from engine.synthesis.vocoder import GriffinLim, Vocoder, vocoder_of
 
 Wave = NDArray[np.float32]
 
@@ -36,6 +37,11 @@ class Renderer:
         source = SourceEmbedding("clip", self.pack.texts.encode([text])[0])
         return source_semantics(self.pack.ssv2a, [source])[0]
 
+    def from_seen(self, seen: Tensor, seconds: float, seed: int) -> Wave:
+        """Return what the engine renders for a picture source, from its vector (clip_dim,)."""
+        a = source_semantics(self.pack.ssv2a, [SourceEmbedding("clip", seen)])[0]
+        return self.from_embedding(a, seconds, seed)
+
     def from_embedding(self, a: Tensor, seconds: float, seed: int) -> Wave:
         """Return the final-quality sound of an audio embedding."""
         decoder = self.pack.decoder
@@ -47,9 +53,21 @@ class Renderer:
         """Return a real sound after codec and vocoder: what a perfect generator would give."""
         picture = log_mel(torch.from_numpy(wave))
         mels = self.codec.decode(self.codec.encode(picture.unsqueeze(0)))[0][:, : picture.shape[1]]
+        return self.audible(mels, seed)[: len(wave)]
+
+    @torch.inference_mode()
+    def audible(self, mels: Tensor, seed: int) -> Wave:
+        """Return the wave (T * hop,) of a log-mel picture (mels, T) by the pack's vocoder."""
         source = torch.Generator().manual_seed(seed)
-        rebuilt = self.vocoder.sound(mels, "final", source)
-        return np.asarray(rebuilt[: len(wave)].numpy(), dtype=np.float32)
+        wave = self.vocoder.sound(mels, "final", source)
+        return np.asarray(wave.numpy(), dtype=np.float32)
+
+
+def renderer_of(pack: Path) -> Renderer:
+    """Return the pack as the engine loads it, its codec and vocoder beside it."""
+    loaded = load_pack(pack)
+    vocoder = vocoder_of(load_vocoder(pack, loaded.manifest), torch.device("cpu"))
+    return Renderer(loaded, load_codec(pack, loaded.manifest), vocoder)
 
 
 def edge_ratio(picture: Tensor, patch: int) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,9 +27,15 @@ def recall(model: SSV2A, clips: Tensor, claps: Tensor) -> Recall:
 
     ``clips`` (N, clip_dim), ``claps`` (N, clap_dim), row by row one pair.
     """
+    found = places(model, clips, claps)
+    return Recall(len(clips), float((found < 1).mean()), float((found < 5).mean()))
+
+
+def places(model: SSV2A, clips: Tensor, claps: Tensor) -> NDArray[np.int64]:
+    """Return the place (0 = nearest) of each pair's own sound (N,), by cosine in the manifold."""
     with torch.inference_mode():
         seen = functional.normalize(model.clip_projector(clips).mu, dim=-1)
         heard = functional.normalize(model.clap_projector(claps).mu, dim=-1)
     order = (seen @ heard.T).argsort(dim=1, descending=True)
-    place = (order == torch.arange(len(clips)).unsqueeze(1)).nonzero()[:, 1]
-    return Recall(len(clips), float((place < 1).float().mean()), float((place < 5).float().mean()))
+    own = (order == torch.arange(len(clips)).unsqueeze(1)).nonzero()[:, 1]
+    return own.numpy()

