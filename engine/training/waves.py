@@ -78,7 +78,8 @@ def gather(
 
 def opened(names: Sequence[str], work: Path) -> Waves:
     """Return what :func:`gather` left for the same names."""
-    pieces, owners, starts, lengths = [], [], [], []
+    pieces: list[Any] = []
+    owners, starts, lengths = [], [], []
     for first in range(0, len(names), AT_ONCE):
         path = _piece(work, first)
         known = _lengths(path, names[first : first + AT_ONCE])
@@ -86,7 +87,8 @@ def opened(names: Sequence[str], work: Path) -> Waves:
         owners.append(np.full(len(known), len(pieces)))
         starts.append(np.cumsum(known) - known)
         lengths.append(known)
-        pieces.append(safe_open(path, framework="numpy").get_slice("samples"))
+        file: Any = safe_open(path, framework="numpy")
+        pieces.append(file.get_slice("samples"))
     return Waves(pieces, *(np.concatenate(each) for each in (owners, starts, lengths)))
 
 
