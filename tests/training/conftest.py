@@ -18,6 +18,9 @@ SOUNDS = [  # file, split, text, class, licence, package, image
     ("d.wav", "train", "forbidden hiss", "rain", "GPL-2", "one", ""),
     ("e.wav", "test", "other hum", "engine", "CC0", "two", "blue.png"),
     ("f.wav", "judge", "other hiss", "rain", "CC0", "three", ""),
+    ("g.wav", "train", "long hiss", "rain", "CC0", "five", ""),
+    ("h.wav", "train", "third hum", "engine", "CC0", "six", ""),
+    ("i.wav", "train", "buzz", "", "CC0", "seven", ""),
 ]
 PICTURES = [  # file, text, class, package, role
     ("red.png", "a red ball", "rain", "one", "cutouts"),
@@ -32,7 +35,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
     noise = np.random.default_rng(1)
     for index, row in enumerate(SOUNDS):
-        seconds = 0.4 + 0.5 * index
+        seconds = 0.4 + 0.3 * index
         time = np.arange(int(seconds * RATE)) / RATE
         wave = np.sin(2 * np.pi * 110 * (index + 1) * time) + noise.normal(0, 0.1, len(time))
         soundfile.write(folder / row[0], 0.4 * wave, RATE)

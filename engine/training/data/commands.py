@@ -25,7 +25,11 @@ def _what(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say what is read, and by which models."""
     options = (
         click.option(
-            "--data", type=_folder, required=True, help="The folder; see docs/training-data.md."
+            "--data",
+            type=_folder,
+            required=True,
+            help="The folder; see docs/training-data.md. Or prepared data, to be heard again by "
+            "--audio-encoder.",
         ),
         click.option(
             "--layout",
@@ -35,7 +39,12 @@ def _what(command: Callable[..., Any]) -> Callable[..., Any]:
             help="How it is laid out; auto looks at its lists.",
         ),
         click.option("--licence", default="", help="Licence of files whose table names none."),
-        click.option("--pack", default="starter", show_default=True, help="The pack that embeds."),
+        click.option(
+            "--pack",
+            default="starter",
+            show_default=True,
+            help="The pack that embeds; none: pictures and words are read, sounds not embedded.",
+        ),
         click.option(
             "--audio-encoder",
             type=click.Path(dir_okay=False, path_type=Path),
@@ -90,7 +99,8 @@ def data(  # noqa: PLR0913 - one for each option
     as_json: bool,
 ) -> None:
     """Prepare any folder of sounds, pictures and videos for training; run again to go on."""
-    from engine.training.data.layouts import read_library  # noqa: PLC0415 - torch is slow to import
+    from engine.training.data.again import is_prepared  # noqa: PLC0415 - torch is slow to import
+    from engine.training.data.layouts import read_library  # noqa: PLC0415
     from engine.training.data.stage import DataSettings  # noqa: PLC0415
 
     wanted: dict[Part, bool] = {
@@ -103,6 +113,12 @@ def data(  # noqa: PLR0913 - one for each option
     settings = DataSettings(tuple(p for p, is_on in wanted.items() if is_on), threshold, shard_size)
     if work.resolve().is_relative_to(data.resolve()):
         raise click.UsageError("--work lies inside --data; name a folder beside it.")
+    if is_prepared(data):
+        if audio_encoder is None:
+            raise click.UsageError("--data is prepared already; give an --audio-encoder for it.")
+        heard = _hear_again(data, audio_encoder, pack, work, as_json)
+        click.echo(json.dumps(_as_json(heard)) if as_json else _sentence(heard))
+        return
     library = read_library(data, layout, licence)
     encoders = _encoders(pack, audio_encoder, device)
     made = _prepare(library, encoders, settings, work, workers, as_json)
@@ -112,10 +128,27 @@ def data(  # noqa: PLR0913 - one for each option
 def _encoders(pack: str, audio: Path | None, device: str) -> Encoders:
     from engine.models.loading import load_pack  # noqa: PLC0415
     from engine.training.data.embedding import pack_encoders  # noqa: PLC0415
-    from engine.training.data.listening import with_audio  # noqa: PLC0415
+    from engine.training.data.listening import (  # noqa: PLC0415
+        NO_PACK,
+        packless_encoders,
+        with_audio,
+    )
 
-    encoders = pack_encoders(load_pack(pack, device))
+    if pack == NO_PACK:
+        encoders = packless_encoders(device)
+    else:
+        encoders = pack_encoders(load_pack(pack, device))
     return encoders if audio is None else with_audio(encoders, audio, device)
+
+
+def _hear_again(source: Path, weights: Path, pack: str, work: Path, is_quiet: bool) -> Prepared:
+    from engine.steps import no_steps  # noqa: PLC0415
+    from engine.training.commands import Shown  # noqa: PLC0415
+    from engine.training.data.again import hear_again  # noqa: PLC0415
+
+    with nullcontext() if is_quiet else Shown() as shown:
+        on_step = shown.stage("sounds heard again") if shown else no_steps
+        return hear_again(source, weights, pack, work, on_step)
 
 
 def _prepare(

@@ -42,13 +42,16 @@ KEPT_PICTURES = 4096
 
 @dataclass(frozen=True, eq=False)
 class Encoders:
-    """What embeds; ``name`` and ``digest`` go into the manifest of the data."""
+    """What embeds; ``name`` and ``digest`` go into the manifest of the data.
+
+    Without ``audio`` sounds get no embedding: the stage ``encoder`` trains what gives it.
+    """
 
     name: str
     digest: str
     images: ImageEncoder
     texts: TextEncoder
-    audio: AudioEncoder
+    audio: AudioEncoder | None
     detector: Detector
 
 
@@ -142,8 +145,8 @@ class Embedder:
     def _hear(self, found: Found, watched: Watched | None) -> None:
         wave = self._wave(found.item, watched)
         found.duration_s = round(len(wave) / MEL.sample_rate, 4)
-        if "clap" in self._parts:
-            found.arrays["clap"] = self._clap(wave)
+        if "clap" in self._parts and self._encoders.audio is not None:
+            found.arrays["clap"] = _clap(self._encoders.audio, wave)
         if "mel" in self._parts:
             found.arrays["mel"] = log_mel(torch.from_numpy(wave)).T.numpy().astype("<f2")
 
@@ -153,14 +156,6 @@ class Embedder:
         if item.video is None or watched is None:
             raise BadCorpus("Its video cannot be read.")
         return read_video_sound(item.video, MEL.sample_rate, watched.start_s, watched.duration_s)
-
-    def _clap(self, wave: Wave) -> NDArray[np.float32]:
-        import soxr  # noqa: PLC0415
-
-        rate_hz = self._encoders.audio.sample_rate
-        if rate_hz != MEL.sample_rate:
-            wave = np.asarray(soxr.resample(wave, MEL.sample_rate, rate_hz, "HQ"), np.float32)
-        return self._encoders.audio.encode([wave])[0].cpu().numpy()
 
     def _look(self, found: Found, watched: Watched | None) -> None:
         item = found.item
@@ -219,6 +214,14 @@ class Embedder:
 
     def _add(self, found: Found, kind: Kind, vectors: Tensor) -> None:
         found.views += [(kind, vector) for vector in vectors.cpu().numpy()]
+
+
+def _clap(audio: AudioEncoder, wave: Wave) -> NDArray[np.float32]:
+    import soxr  # noqa: PLC0415
+
+    if audio.sample_rate != MEL.sample_rate:
+        wave = np.asarray(soxr.resample(wave, MEL.sample_rate, audio.sample_rate, "HQ"), np.float32)
+    return audio.encode([wave])[0].cpu().numpy()
 
 
 def _bad(item: Item, path: Path, reason: str) -> Bad:

@@ -9,13 +9,37 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
+from engine.models.pack import find_pack, read_manifest, verify
 from engine.models.weights import load_network
 from engine.perception.audio import AudioNet, AudioNetSettings, MelAudioEncoder
+from engine.perception.detector import load_detector
+from engine.perception.image import load_image_encoder
 from engine.perception.mel import MEL
+from engine.perception.text import load_text_encoder
 from engine.training.data.embedding import Encoders
 from osc_bridge.errors import BadCheckpoint, FileMissing
 
+NO_PACK = "none"
+"""In place of a pack's name: the encoders of pictures and words that come as packages."""
+NO_PACK_DIGEST = hashlib.sha256(b"efficientnet-lite2, all-MiniLM-L6-v2").hexdigest()
 _BLOCK = "blocks.{}.shortcut.weight"
+
+
+def packless_encoders(device: str) -> Encoders:
+    """Return encoders of pictures and words without those of a pack; none for sounds yet."""
+    texts = load_text_encoder(device)
+    images = load_image_encoder(texts, device)
+    return Encoders("no pack", NO_PACK_DIGEST, images, texts, None, load_detector(images))
+
+
+def pack_digest(pack: str) -> str:
+    """Return the digest of a pack's encoders, checked file by file, or that of no pack."""
+    if pack == NO_PACK:
+        return NO_PACK_DIGEST
+    folder = find_pack(pack)
+    manifest = read_manifest(folder)
+    verify(folder, manifest)
+    return manifest.digest
 
 
 def with_audio(encoders: Encoders, weights: Path, device: str) -> Encoders:

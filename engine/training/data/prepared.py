@@ -211,7 +211,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_bytes())
         is_whole = (
-            min(int(manifest["clip_dim"]), int(manifest["clap_dim"])) > 0
+            int(manifest["clip_dim"]) > 0 <= int(manifest["clap_dim"])
             and isinstance(manifest["shards"], list)
             and all(_SHARD_NAME.fullmatch(str(name)) for name in manifest["shards"])
         )

@@ -112,7 +112,11 @@ def _embedded(embedder: Embedder, items: Sequence[Item], workers: int) -> Iterat
 def _record(
     library: Library, encoders: Encoders, settings: DataSettings, folder: Path
 ) -> dict[str, Any]:
-    ours = {
+    return begin(folder, _plan(library, encoders, settings))
+
+
+def _plan(library: Library, encoders: Encoders, settings: DataSettings) -> dict[str, Any]:
+    return {
         "items": library.digest(),
         "pack": encoders.name,
         "digest": encoders.digest,
@@ -120,6 +124,10 @@ def _record(
         "threshold": settings.threshold,
         "shard_size": settings.shard_size,
     }
+
+
+def begin(folder: Path, ours: dict[str, Any]) -> dict[str, Any]:
+    """Write down what is being prepared; BadCorpus if the folder holds something else."""
     path = folder / RECORD
     if path.exists():
         try:
@@ -146,12 +154,24 @@ def _finish(
     missing: Sequence[Bad],
 ) -> Prepared:
     bad = [*missing, *(line for shard in shards.values() for line in shard.bad)]
+    dims = encoders.images.dim, encoders.audio.dim if encoders.audio else 0
+    return finish(folder, record, dims, shards, bad)
+
+
+def finish(
+    folder: Path,
+    record: dict[str, Any],
+    dims: tuple[int, int],
+    shards: dict[str, Shard],
+    bad: Sequence[Bad],
+) -> Prepared:
+    """Write ``data.json`` and ``bad.csv``: the folder is whole. ``dims``: clip_dim, clap_dim."""
     facts = [entry.facts for shard in shards.values() for entry in shard.entries]
     pairs = Counter[str](kind for each in facts for kind in each.kinds)
     manifest = {
         **record,
-        "clip_dim": encoders.images.dim,
-        "clap_dim": encoders.audio.dim,
+        "clip_dim": dims[0],
+        "clap_dim": dims[1],
         "shards": [name for name, shard in shards.items() if shard.entries],
         "samples": dict(Counter(each.split for each in facts)),
         "pairs": dict(pairs),

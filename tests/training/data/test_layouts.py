@@ -95,7 +95,7 @@ def test_avsync15(tmp_path: Path, tone: Write, film: Write) -> None:
 def test_the_starters_own_corpus(corpus: Path) -> None:
     found = read_library(corpus)
     items = {item.name: item for item in found.items}
-    assert len(items) == 6
+    assert len(items) == 9
     assert [ground.name for ground in found.grounds] == ["ground.png"]
     own, held_out = items["c.wav"], items["e.wav"]
     assert own.picture is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from safetensors.torch import save_file
 
 from engine.perception.audio import AudioNet, AudioNetSettings, MelAudioEncoder
 from engine.perception.base import Region
+from engine.perception.mel import MEL
 from engine.steps import no_steps
 from engine.training.commands import train
 from engine.training.data.batches import PairBatches
@@ -66,8 +68,8 @@ def test_a_folder_becomes_data(folder: Path, encoders: Encoders, tmp_path: Path)
     assert data.array(row, "clap").shape == (5,)
     assert data.array(row, "sources").shape == (1, 12)
     mel = data.array(row, "mel")
-    assert mel.shape[1] == 80
-    assert abs(len(mel) - 0.4 * 22_050 / 256) < 2
+    assert mel.shape[1] == MEL.mels
+    assert abs(len(mel) - 0.4 * MEL.sample_rate / MEL.hop) < 2
     assert not data.has(facts["b.wav"], "frame")
 
 
@@ -133,7 +135,8 @@ def test_cut_outs_are_clean_and_seen_on_backgrounds(
     assert kinds["d.wav"].count("curated") == 2
     assert "clean" not in kinds["a.wav"]
     published = data.select("train", published=True)
-    assert {data.facts(int(row)).name for row in published.rows} == {"a.wav", "b.wav", "c.wav"}
+    names = {data.facts(int(row)).name for row in published.rows}
+    assert names == {f"{name}.wav" for name in "abcghi"}
 
 
 def test_videos_give_a_central_picture_and_64_frames(
@@ -233,7 +236,7 @@ def test_the_command_prepares_a_corpus_that_pairs_are_drawn_from(
         torch.set_num_threads(threads)
     assert done.exit_code == 0, done.output
     result = json.loads(done.output)
-    assert (result["samples"], result["bad"]) == (6, 0)
+    assert (result["samples"], result["bad"]) == (9, 0)
     data = PreparedData(tmp_path / "out")
     assert data.clip_dim == 384
     batch = PairBatches(data.select("train"), size=2, seed=1)[0]
@@ -253,12 +256,36 @@ def test_an_audio_encoder_may_come_before_its_pack(encoders: Encoders, tmp_path:
         net = AudioNet(AudioNetSettings((8, 16, 24), 40))
     save_file(net.state_dict(), tmp_path / "audio_net.safetensors")
     changed = with_audio(encoders, tmp_path / "audio_net.safetensors", "cpu")
+    assert changed.audio
     assert changed.audio.dim == 40
     assert changed.digest != encoders.digest
     assert changed.name == "stand-in 1 with audio_net.safetensors"
     wave = np.sin(np.arange(8000) / 20).astype(np.float32)
     wanted = MelAudioEncoder(net, torch.device("cpu")).encode([wave])
     assert torch.equal(changed.audio.encode([wave]), wanted)
+
+
+def test_without_an_ear_all_but_the_sounds_is_embedded(
+    folder: Path, encoders: Encoders, tmp_path: Path
+) -> None:
+    """What the stage encoder learns from: mels and words."""
+    deaf = replace(encoders, audio=None)
+    prepare(read_library(folder), deaf, DataSettings(), tmp_path / "out", no_steps)
+    data = PreparedData(tmp_path / "out")
+    assert data.clap_dim == 0
+    assert len(data.select("train", ["words"], needs=("mel",)).rows) == 4
+    with pytest.raises(BadCorpus, match="the arrays clap"):
+        data.select("train")
+
+
+def test_prepared_data_is_not_prepared_again(
+    folder: Path, encoders: Encoders, tmp_path: Path
+) -> None:
+    prepare(read_library(folder), encoders, DataSettings(), tmp_path / "out", no_steps)
+    words = ["data", "--data", str(tmp_path / "out"), "--work", str(tmp_path / "more")]
+    done = CliRunner().invoke(train, words)
+    assert done.exit_code == 2
+    assert "--audio-encoder" in done.output
 
 
 def test_other_weights_are_no_audio_encoder(encoders: Encoders, tmp_path: Path) -> None:
