@@ -1,23 +1,23 @@
-"""Stage ``codec``: principal components of mel patches, then the decoder of patch edges."""
+"""Stage ``autoencoder``: principal components of mel patches, then the decoder of patch edges."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from engine.perception.mel import MEL
-from engine.steps import StepCallback
-from engine.synthesis.codec import CodecSettings, MelCodec
+from engine.synthesis.codec import MelCodec
 from engine.training.batches import crop, draw
 from engine.training.features import MelStore
-from engine.training.loop import At, Lesson, Place, Schedule, fit, generator_for
+from engine.training.loop import At, Lesson, generator_for
+from engine.training.world import ALONE, World
 
 PATCHES = 60_000
 PATCHES_A_CLIP = 12
-BATCH = 24
 WINDOW = 128
 NOISE = 0.25  # deviation added to tokens, so that a generator's small errors are redrawn too
 
@@ -39,38 +39,43 @@ def patches(
     return torch.stack(found)
 
 
-def train(
-    store: MelStore,
-    indices: Sequence[int],
-    weights: Tensor,
-    settings: CodecSettings,
-    schedule: Schedule,
-    checkpoint: Path,
-    on_step: StepCallback,
-    seed: int,
-) -> MelCodec:
-    """Fit the linear part and train the edge decoder; return the codec in eval mode."""
-    codec = MelCodec(settings)
-    codec.fit(patches(store, indices, weights, settings.patch, seed))
-    optimizer = torch.optim.AdamW(codec.edges.parameters(), lr=1e-3, weight_decay=0.01)
+@dataclass(frozen=True)
+class CodecData:
+    """Sounds by ``indices`` into the store; ``weights`` (N,) is how often each is drawn."""
+
+    store: MelStore
+    indices: Sequence[int]
+    weights: Tensor
+
+    def pictures(self, count: int, generator: torch.Generator) -> Tensor:
+        """Return ``count`` windows (B, mels, WINDOW), silence behind shorter sounds."""
+        wanted = torch.full((count, WINDOW, MEL.mels), MEL.log_floor)
+        for row, index in enumerate(draw(self.weights, count, generator)):
+            piece = crop(self.store.clip(self.indices[index]), WINDOW, generator)
+            wanted[row, : len(piece)] = piece
+        return wanted.transpose(1, 2)
+
+
+def lesson(codec: MelCodec, data: CodecData, batch: int, optimizer: Optimizer) -> Lesson:
+    """Return what teaches the codec's own network; its linear part is fitted."""
 
     def loss(at: At) -> Tensor:
-        generator = at.generator
-        wanted = torch.full((BATCH, WINDOW, MEL.mels), MEL.log_floor)
-        for row, index in enumerate(draw(weights, BATCH, generator)):
-            piece = crop(store.clip(indices[index]), WINDOW, generator)
-            wanted[row, : len(piece)] = piece
-        wanted = wanted.transpose(1, 2)
-        tokens = codec.encode(wanted)
-        noise = torch.randn(tokens.shape, generator=generator)
-        level = torch.rand(BATCH, 1, 1, generator=generator) * NOISE
-        redrawn = codec.edges(codec.decode_linear(tokens + level * noise))
-        return edge_loss(redrawn, wanted)
+        pictures = data.pictures(batch, at.generator)
+        return codec_loss(codec, pictures, at.generator, at.world)
 
-    lesson = Lesson(codec.edges, loss, [[optimizer]])
-    trained = fit(lesson, schedule, Place(checkpoint, on_step, seed))
-    codec.edges.load_state_dict(trained.state_dict())
-    return codec.eval()
+    return Lesson(codec.edges, loss, [[optimizer]])
+
+
+def codec_loss(
+    codec: MelCodec, pictures: Tensor, generator: torch.Generator, world: World = ALONE
+) -> Tensor:
+    """Return the loss of our rows of pictures (B, mels, T), drawn again from noisy tokens."""
+    wanted = world.mine(pictures)
+    tokens = codec.encode(wanted)
+    noise = world.mine(torch.randn((len(pictures), *tokens.shape[1:]), generator=generator))
+    level = world.mine(torch.rand(len(pictures), 1, 1, generator=generator) * NOISE)
+    redrawn = codec.edges(codec.decode_linear(tokens + level * noise))
+    return edge_loss(redrawn, wanted)
 
 
 def edge_loss(redrawn: Tensor, wanted: Tensor) -> Tensor:

@@ -7,16 +7,13 @@ import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from engine.evaluation.report_command import report
 from engine.steps import StepCallback
 from engine.training.data.commands import data
 from engine.training.stage_commands import STAGES, stage_command
-
-if TYPE_CHECKING:
-    from engine.training.stages import Run
 
 SAY_EVERY_S = 15.0
 _folder = click.Path(file_okay=False, path_type=Path)
@@ -28,6 +25,7 @@ def train() -> None:
 
 
 train.add_command(data)
+train.add_command(report)
 for _stage in STAGES:
     train.add_command(stage_command(_stage))
 
@@ -65,7 +63,7 @@ def starter(
     plan = (tiny_plan() if tiny else starter_plan()).with_generator_steps(generator_steps)
     pack = out or pack_folder() / "starter"
     run = Run(data, work, plan)
-    _foretell_card(run)
+    _foretell_card(data)
     started = time.monotonic()
     with nullcontext() if as_json else Shown() as shown:
         run_all(run, pack, shown.stage if shown else _silent)
@@ -74,43 +72,13 @@ def starter(
     click.echo(json.dumps(result) if as_json else f"The pack is in {pack} ({seconds:g} s).")
 
 
-@train.command()
-@click.option("--data", type=_folder, required=True, help="The corpus of the training run.")
-@click.option(
-    "--work",
-    type=_folder,
-    default=Path("build/starter"),
-    show_default=True,
-    help="Folder of that run's results between stages.",
-)
-@click.option("--pack", type=_folder, help="The pack.  [default: presets/packs/starter]")
-@click.option(
-    "--sheet",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("docs/starter-sheet.png"),
-    show_default=True,
-    help="Spectrograms of 30 classes, real and generated.",
-)
-def report(data: Path, work: Path, pack: Path | None, sheet: Path) -> None:
-    """Measure the starter pack on held-out sounds and write its model card."""
-    from engine.evaluation.report import write_report  # noqa: PLC0415
-    from engine.models.pack import pack_folder  # noqa: PLC0415
-    from engine.training.plan import starter_plan  # noqa: PLC0415
-    from engine.training.stages import Run  # noqa: PLC0415
-
-    folder = pack or pack_folder() / "starter"
-    with Shown() as shown:
-        write_report(Run(data, work, starter_plan()), folder, sheet, shown.stage)
-    click.echo(f"The model card is {folder / 'README.md'}, the sheet {sheet}.")
-
-
-def _foretell_card(run: Run) -> None:
+def _foretell_card(data: Path) -> None:
     """Say before hours of training, not after, that the report will have nothing to measure."""
-    from engine.training.corpus import require_judged  # noqa: PLC0415
+    from engine.training.corpus import read_clips, require_judged  # noqa: PLC0415
     from osc_bridge.errors import BadCorpus  # noqa: PLC0415
 
     try:
-        require_judged(run.clips)
+        require_judged(read_clips(data))
     except BadCorpus as error:
         click.echo(f"There will be no model card. {error}", err=True)
 

@@ -7,27 +7,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from safetensors.torch import save_file
+from torch import nn
+
 from engine.cmss import SSV2A, load_ssv2a, save_ssv2a
 from engine.models.manifest_sizes import role_settings
-from engine.models.pack import AUDIO_FILE, find_pack, read_manifest, verify
+from engine.models.pack import AUDIO_FILE, find_pack, read_manifest
 from engine.models.weights import load_network
 from engine.perception.audio import AudioNet, AudioNetSettings
 from engine.steps import StepCallback, no_steps
-from engine.training.data.listening import digest_with, read_audio
+from engine.training.data.listening import NO_PACK, digest_with, pack_digest, read_audio
 from engine.training.data.prepared import PreparedData
 from engine.training.journal import Journals, no_journals
 from engine.training.loop import Place
 from engine.training.settings import StageName
 from engine.training.world import ALONE, World
 from osc_bridge.errors import BadCorpus, FileMissing
+from presets.files import writing_whole
 
 RESULTS: Final[dict[StageName, str]] = {
+    "encoder": "audio_net.safetensors",
     "manifold": "manifold",
     "audio2clip": "translated",
     "remixer": "mixed",
     "aggregator": "video",
+    "autoencoder": "codec.safetensors",
+    "decoder": "generator.safetensors",
+    "vocoder": "vocoder.safetensors",
 }
-"""The folder of the model that each stage leaves in the work folder."""
+"""The folder or file of the model that each stage leaves in the work folder."""
 
 
 def silent(_: str) -> StepCallback:
@@ -69,6 +77,10 @@ class Course:
         path = self.work / f"{name}.checkpoint"
         return Place(path, self.progress(name), self.seed, self.world, self.journals(name))
 
+    def result(self, stage: StageName) -> Path:
+        """Return where the model of a stage lies, or will lie."""
+        return self.work / RESULTS[stage]
+
     def fetched(self, *stages: StageName) -> SSV2A:
         """Return the model of the first of these stages that was trained; FileMissing if none."""
         for stage in stages:
@@ -84,20 +96,27 @@ class Course:
         if self.world.first:
             save_ssv2a(model.eval(), self.work / RESULTS[stage], half=False)
 
+    def keep_network(self, stage: StageName, network: nn.Module) -> None:
+        """Leave the stage's network, on the CPU, in the work folder; one process does."""
+        if self.world.first:
+            state = {key: value.contiguous() for key, value in network.state_dict().items()}
+            with writing_whole(self.result(stage)) as part:
+                save_file(state, part)
+
     def ear(self, pack: str, audio_encoder: str) -> AudioNet:
         """Return what embedded the data's sounds, on our device; BadCorpus if it is another.
 
-        That is the audio encoder of ``pack``, or the weights in the file ``audio_encoder``.
+        That is the audio encoder of ``pack``, or the weights in the file ``audio_encoder``. With
+        the pack ``none``, and no file, it is what the stage encoder left in the work folder.
         """
-        folder = find_pack(pack)
-        manifest = read_manifest(folder)
-        verify(folder, manifest)
-        digest = manifest.digest
-        if audio_encoder:
-            net = read_audio(Path(audio_encoder))
-            digest = digest_with(digest, Path(audio_encoder))
+        weights = Path(audio_encoder) if audio_encoder else self.result("encoder")
+        digest = pack_digest(pack)
+        if audio_encoder or pack == NO_PACK:
+            net = read_audio(weights)
+            digest = digest_with(digest, weights)
         else:
-            settings = role_settings(AudioNetSettings, folder, manifest, "audio")
+            folder = find_pack(pack)
+            settings = role_settings(AudioNetSettings, folder, read_manifest(folder), "audio")
             net = load_network(lambda: AudioNet(settings), folder / AUDIO_FILE)
         if {known.get("digest") for known in self.data.manifests} != {digest}:
             raise BadCorpus(

@@ -5,27 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim import Optimizer
 
 from engine.perception.audio import (
     SEGMENT_FRAMES,
     AudioNet,
     AudioNetSettings,
-    embed_picture,
     segments,
 )
-from engine.steps import StepCallback
-from engine.training.batches import balance, draw, windows
-from engine.training.corpus import Clip
+from engine.training.batches import blurred, draw, windows
 from engine.training.features import MelStore
-from engine.training.loop import At, Lesson, Place, Schedule, fit
+from engine.training.loop import At, Lesson
 from engine.training.losses import similarities, soft_contrastive
 
-SHAPES = ((86, 72), (172, 36))  # (frames, clips a batch): equal work a step
+SHAPES = ((86, 2), (172, 1))  # (frames, clips in parts of a batch): equal work a step
 TEXT_TEMPERATURE = 0.07
 
 
@@ -42,53 +39,42 @@ class AudioTextModel(nn.Module):
 
 @dataclass(frozen=True)
 class EncoderData:
-    """Sounds with texts: ``texts`` (variants, N, text_dim); ``classes`` (N,), -1 for none."""
+    """Sounds with texts: ``texts`` (variants, N, text_dim); ``classes`` (N,), -1 for none;
+    ``weights`` (N,) is how often each is drawn."""
 
-    clips: Sequence[Clip]
     indices: Sequence[int]
     store: MelStore
     texts: Tensor
     classes: Tensor
+    weights: Tensor
 
 
-def train(
-    data: EncoderData,
-    settings: AudioNetSettings,
-    schedule: Schedule,
-    checkpoint: Path,
-    on_step: StepCallback,
-    seed: int,
-) -> AudioNet:
-    """Train the audio encoder and return it (the moving average), in eval mode."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = AudioTextModel(settings, data.texts.shape[-1], int(data.classes.max()) + 1)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=1.5e-3, weight_decay=0.05)
-        weights = balance(data.clips)
+def lesson(model: AudioTextModel, data: EncoderData, batch: int, optimizer: Optimizer) -> Lesson:
+    """Return what teaches the model; ``batch`` clips of the longest window a step."""
 
-        def loss(at: At) -> Tensor:
-            generator = at.generator
-            window, count = SHAPES[at.step % len(SHAPES)]
-            rows = draw(weights, count, generator)
-            pictures, frames = windows(
-                data.store, [data.indices[row] for row in rows], window, generator
-            )
-            variant = int(torch.randint(len(data.texts), (), generator=generator))
-            return encoder_loss(
-                model, pictures, frames, data.texts[variant, rows], data.classes[rows]
-            )
+    def loss(at: At) -> Tensor:
+        generator, world = at.generator, at.world
+        window, parts = SHAPES[at.step % len(SHAPES)]
+        rows = draw(data.weights, parts * batch, generator)
+        pictures, frames = windows(
+            data.store, [data.indices[row] for row in rows], window, generator
+        )
+        pictures = blurred(pictures, generator)
+        variant = int(torch.randint(len(data.texts), (), generator=generator))
+        embedding = world.gather(model.net(world.mine(pictures), world.mine(frames)))
+        texts, classes = data.texts[variant, rows], data.classes[rows]
+        return encoder_loss(model, embedding, texts.to(world.device), classes.to(world.device))
 
-        lesson = Lesson(model, loss, [[optimizer]])
-        trained = fit(lesson, schedule, Place(checkpoint, on_step, seed))
-    assert isinstance(trained, AudioTextModel)
-    return trained.net
+    return Lesson(model, loss, [[optimizer]])
 
 
 def encoder_loss(
-    model: AudioTextModel, pictures: Tensor, frames: Tensor, texts: Tensor, classes: Tensor
+    model: AudioTextModel, embedding: Tensor, texts: Tensor, classes: Tensor
 ) -> Tensor:
-    """Return the contrastive loss against texts (B, text_dim) plus the classes' cross-entropy."""
-    embedding = model.net(pictures, frames)
+    """Return the loss of embeddings (B, dim): against texts (B, text_dim), plus classes (B,).
+
+    The one is contrastive, the other cross-entropy.
+    """
     alike = (similarities(texts, texts) / TEXT_TEMPERATURE).softmax(dim=-1)
     scale = model.log_scale.exp().clamp(max=50.0)
     loss = soft_contrastive(model.to_text(embedding), texts, scale, alike)
@@ -115,14 +101,3 @@ def centre(net: AudioNet, store: MelStore, indices: Sequence[int]) -> None:
     last = net.head[-1]
     assert isinstance(last, nn.Linear)
     last.bias.sub_(total / len(indices))
-
-
-@torch.inference_mode()
-def embed_all(net: AudioNet, store: MelStore, on_step: StepCallback) -> Tensor:
-    """Return the unit embedding of every clip of the store, (N, dim)."""
-    rows = []
-    for index in range(len(store)):
-        picture = torch.from_numpy(store.clip(index).T.copy()).float()
-        rows.append(embed_picture(net, picture))
-        on_step(index + 1, len(store))
-    return torch.stack(rows)

@@ -1,22 +1,22 @@
-"""Stage ``generator``: the rectified flow over codec tokens, given an audio embedding."""
+"""Stage ``decoder``: the rectified flow over codec tokens, given an audio embedding."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.optim import Optimizer
 
 from engine.perception.mel import MEL
-from engine.steps import StepCallback
 from engine.synthesis.codec import MelCodec
-from engine.synthesis.dit import DiT, DiTSettings
+from engine.synthesis.dit import DiT
 from engine.training.batches import crop, draw, uniform
 from engine.training.features import MelStore
-from engine.training.loop import At, Lesson, Place, Schedule, fit, muon_and_adamw
+from engine.training.loop import At, Lesson
+from engine.training.world import ALONE, World
 
 WINDOWS = ((12, 160), (22, 88), (43, 45), (86, 22))  # (tokens, clips a batch): equal work a step
 UNCONDITIONED = 0.12
@@ -69,9 +69,15 @@ def lay_out(picture: Tensor, window: int, generator: torch.Generator) -> tuple[T
         filled[start:end] = (picture[: end - start] + level).clamp(min=MEL.log_floor)
 
 
-def batch(data: GeneratorData, codec: MelCodec, step: int, generator: torch.Generator) -> Batch:
-    """Return the batch of one step; its window is one of ``WINDOWS`` in turn."""
+def batch(
+    data: GeneratorData, codec: MelCodec, step: int, generator: torch.Generator, size: int
+) -> Batch:
+    """Return the batch of one step; its window is one of ``WINDOWS`` in turn.
+
+    It holds ``size`` clips of the longest window, or more of a shorter one.
+    """
     tokens, count = WINDOWS[step % len(WINDOWS)]
+    count = count * size // WINDOWS[-1][1]
     window = tokens * codec.settings.patch
     rows = draw(data.weights, count, generator)
     pictures, seconds = [], []
@@ -95,35 +101,29 @@ def conditions(data: GeneratorData, rows: Sequence[int], generator: torch.Genera
     return a.masked_fill(chance[2] < UNCONDITIONED, 0.0)
 
 
-def flow_loss(model: DiT, wanted: Batch, generator: torch.Generator) -> Tensor:
-    """Return the mean squared velocity error of the rectified flow, times logit-normal."""
-    time = torch.randn(len(wanted.tokens), generator=generator).sigmoid()
-    noise = torch.randn(wanted.tokens.shape, generator=generator)
+def flow_loss(
+    model: DiT, wanted: Batch, generator: torch.Generator, world: World = ALONE
+) -> Tensor:
+    """Return the mean squared velocity error of the rectified flow, times logit-normal.
+
+    Of our rows of the batch.
+    """
+    tokens = world.mine(wanted.tokens)
+    time = world.mine(torch.randn(len(wanted.tokens), generator=generator).sigmoid())
+    noise = world.mine(torch.randn(wanted.tokens.shape, generator=generator))
     part = time.reshape(-1, 1, 1)
-    mixed = part * wanted.tokens + (1 - part) * noise
-    velocity = model(mixed, time, wanted.a, wanted.seconds)
-    return functional.mse_loss(velocity, wanted.tokens - noise)
+    mixed = part * tokens + (1 - part) * noise
+    velocity = model(mixed, time, world.mine(wanted.a), world.mine(wanted.seconds))
+    return functional.mse_loss(velocity, tokens - noise)
 
 
-def train(
-    data: GeneratorData,
-    codec: MelCodec,
-    settings: DiTSettings,
-    schedule: Schedule,
-    checkpoint: Path,
-    on_step: StepCallback,
-    seed: int,
-) -> DiT:
-    """Train the generator and return its moving average, in eval mode."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = DiT(settings)
-    optimizers = muon_and_adamw(model.blocks, model, 1e-3)
+def lesson(
+    model: DiT, data: GeneratorData, codec: MelCodec, size: int, optimizers: Sequence[Optimizer]
+) -> Lesson:
+    """Return what teaches the generator; ``size`` clips of the longest window a step."""
 
     def loss(at: At) -> Tensor:
-        return flow_loss(model, batch(data, codec, at.step, at.generator), at.generator)
+        drawn = batch(data, codec, at.step, at.generator, size)
+        return flow_loss(model, drawn, at.generator, at.world)
 
-    lesson = Lesson(model, loss, [optimizers])
-    trained = fit(lesson, schedule, Place(checkpoint, on_step, seed))
-    assert isinstance(trained, DiT)
-    return trained
+    return Lesson(model, loss, [optimizers])

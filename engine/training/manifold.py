@@ -1,68 +1,27 @@
-"""Stage ``manifold``: projectors and reconstructor on single-source pairs (Sec. 3.2).
+"""The losses of the manifold (Sec. 3.2, Eq. 2 to 7) on a batch of single-source pairs.
 
-The losses of Eq. 3 to 7, and the starter's plain way with them: its pairs are translated ones (a
-sound and its words, which already live in image space) and pictured ones (a sound and a cut-out of
-the same class). :mod:`engine.training.mean_teacher` is the paper's way.
+:mod:`engine.training.mean_teacher` is the stage that learns by them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.cmss import SSV2A, Gaussian
-from engine.steps import StepCallback
-from engine.training.batches import draw
-from engine.training.loop import At, Lesson, Place, Schedule, fit
 from engine.training.losses import ccmr_mask, contrastive, cosine_distance
 from engine.training.world import ALONE, World
 
-BATCH = 192
-PICTURED = 0.35  # share of pairs whose image-space side is a picture, where the class has one
-NOISE = 0.25  # length of the noise on a unit vector: words and pictures never seen
-REBUILD = 4.0  # weight of L_r
 QUIET_LOG_VAR = -5.0  # at the start: with deviation 1 the samples drown what is to be learned
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Aligned embeddings of N sounds.
-
-    ``words`` (variants, N, clip_dim), raw and translated to where pictures lie; ``claps``
-    (N, clap_dim); ``pictures`` (views, M, clip_dim); ``pictured[i]`` lists the rows of
-    ``pictures`` that may stand for sound i; ``weights`` (N,).
-    """
-
-    words: Tensor
-    claps: Tensor
-    pictures: Tensor
-    pictured: Sequence[Sequence[int]]
-    weights: Tensor
 
 
 def blur(vectors: Tensor, length: float, generator: torch.Generator) -> Tensor:
     """Return unit vectors near ``vectors`` (N, D): noise of about ``length``, then normalised."""
     noise = torch.randn(vectors.shape, generator=generator) * (length / vectors.shape[-1] ** 0.5)
     return functional.normalize(vectors + noise, dim=-1)
-
-
-def image_side(pairs: Pairs, rows: Sequence[int], generator: torch.Generator) -> Tensor:
-    """Return one image-space vector (B, clip_dim) for each sound: its words or a picture."""
-    chances = torch.rand(len(rows), 2, generator=generator)
-    chosen = []
-    for row, (kind, which) in zip(rows, chances.tolist(), strict=True):
-        options = pairs.pictured[row]
-        if options and kind < PICTURED:
-            view, option = divmod(int(which * len(options) * len(pairs.pictures)), len(options))
-            chosen.append(pairs.pictures[view, options[option]])
-        else:
-            chosen.append(pairs.words[int(which * len(pairs.words)), row])
-    return torch.stack(chosen)
 
 
 @dataclass(frozen=True)
@@ -122,32 +81,6 @@ def quieten(model: SSV2A) -> None:
     """Let the samples begin near their means."""
     for tower in (model.clip_projector, model.clap_projector, model.reconstructor):
         nn.init.constant_(tower.out_sigma.bias, QUIET_LOG_VAR)
-
-
-def train(
-    model: SSV2A,
-    pairs: Pairs,
-    schedule: Schedule,
-    checkpoint: Path,
-    on_step: StepCallback,
-    seed: int,
-) -> SSV2A:
-    """Train ``v``, ``phi`` and ``chi`` of ``model``; return the moving average, in eval mode."""
-    parts = nn.ModuleList([model.manifold, model.generator])
-    quieten(model)
-    optimizer = torch.optim.AdamW(parts.parameters(), lr=1.5e-3, weight_decay=0.02)
-
-    def loss(at: At) -> Tensor:
-        generator = at.generator
-        rows = draw(pairs.weights, BATCH, generator)
-        clips = blur(image_side(pairs, rows, generator), NOISE, generator)
-        batch = fold(model, clips, blur(pairs.claps[rows], NOISE, generator), generator)
-        return contrast_loss(model, batch) + rebuild_loss(model, batch, REBUILD, generator)
-
-    lesson = Lesson(model, loss, [[optimizer]])
-    trained = fit(lesson, schedule, Place(checkpoint, on_step, seed))
-    assert isinstance(trained, SSV2A)
-    return trained
 
 
 @torch.inference_mode()

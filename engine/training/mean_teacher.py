@@ -52,7 +52,9 @@ def train(course: Course, settings: ManifoldSettings) -> Numbers:
     data = fold_data(course, settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(course.seed)
-        model = build_ssv2a(ssv2a_config(settings.model, course.data))
+        model = build_ssv2a(
+            ssv2a_config(settings.model, course.data.clip_dim, course.data.clap_dim)
+        )
     quieten(model)
     model.to(course.world.device)
     numbers: Numbers = {}

@@ -1,4 +1,4 @@
-"""Stage ``pictures``: cut-outs in image space, and which sound may be seen as which picture."""
+"""Cut-outs and backgrounds of the corpus, and which sound may be seen as which picture."""
 
 from __future__ import annotations
 
@@ -7,36 +7,11 @@ from collections.abc import Sequence
 
 import torch
 from PIL import Image
-from torch import Tensor
 
-from engine.perception.frames import load_frame
-from engine.perception.image import EfficientNetImageEncoder
-from engine.steps import StepCallback
 from engine.training.corpus import Clip, Picture
 from engine.training.licences import is_trainable
-from engine.training.loop import generator_for
 
 MARGIN = 1.3  # side of the background patch, in sides of the cut-out
-
-
-def embed(
-    encoder: EfficientNetImageEncoder,
-    cutouts: Sequence[Picture],
-    backgrounds: Sequence[Picture],
-    on_step: StepCallback,
-    seed: int,
-) -> Tensor:
-    """Return (views, M, clip_dim): each cut-out on white, and on a patch of a background if any."""
-    grounds = [load_frame(picture.path) for picture in backgrounds]
-    rows = []
-    for index, cutout in enumerate(cutouts):
-        image = load_frame(cutout.path)
-        views = [image]
-        if grounds:
-            views.append(on_background(image, grounds, generator_for(seed, index)))
-        rows.append(encoder.encode(views))
-        on_step(index + 1, len(cutouts))
-    return torch.stack(rows, dim=1)
 
 
 def on_background(

@@ -12,7 +12,16 @@ from typing import Any, Final, cast
 import torch
 
 from engine.steps import StepCallback
-from engine.training import aggregator, audio2clip, mean_teacher, remix
+from engine.training import (
+    aggregator,
+    audio2clip,
+    mean_teacher,
+    remix,
+    stage_autoencoder,
+    stage_decoder,
+    stage_encoder,
+    stage_vocoder,
+)
 from engine.training.course import Course, Folders, silent
 from engine.training.data.prepared import PreparedData
 from engine.training.journal import Journals, no_journals, tensorboard
@@ -25,10 +34,14 @@ FREE = ("device", "precision", "parallel", "tensorboard", "steps", "validate_eve
 """What may differ when a stopped stage goes on."""
 
 _STAGES: Final[dict[StageName, Callable[..., dict[str, float]]]] = {
+    "encoder": stage_encoder.train,
     "manifold": mean_teacher.train,
     "audio2clip": audio2clip.train,
     "remixer": remix.train,
     "aggregator": aggregator.train,
+    "autoencoder": stage_autoencoder.train,
+    "decoder": stage_decoder.train,
+    "vocoder": stage_vocoder.train,
 }
 
 

@@ -6,35 +6,31 @@ what should differ.
 
 from __future__ import annotations
 
-import dataclasses
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import (
-    Annotated,
-    Any,
-    Final,
-    Literal,
-    TypeVar,
-    cast,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Annotated, Any, Final, Literal, cast, get_args
 
 import presets
 from engine.training.loop import Schedule, Watch
+from engine.training.strict_toml import checked, read_toml
+from engine.training.vocoder_table import VocoderTable
 from engine.training.within import Within
 from engine.training.world import Parallel, Precision
-from osc_bridge.errors import BadPreset, FileMissing
+from osc_bridge.errors import BadPreset
 
-StageName = Literal["manifold", "audio2clip", "remixer", "aggregator"]
+StageName = Literal[
+    "encoder",
+    "manifold",
+    "audio2clip",
+    "remixer",
+    "aggregator",
+    "autoencoder",
+    "decoder",
+    "vocoder",
+]
 STAGE_NAMES: Final[tuple[StageName, ...]] = get_args(StageName)
-MAX_FILE_BYTES = 100_000
 Size = Literal["tiny", "starter", "paper"]
-
-_Table = TypeVar("_Table")
 
 
 @dataclass(frozen=True)
@@ -154,6 +150,39 @@ class VideoTable:
 
 
 @dataclass(frozen=True)
+class EncoderTable:
+    """The audio encoder: channels of its first block, doubled in each further one; its output."""
+
+    width: Annotated[int, Within(8, 512)]
+    dim: Annotated[int, Within(8, 4096)]
+
+
+@dataclass(frozen=True)
+class AutoencoderTable:
+    """The mel codec: numbers a token, and channels of what redraws the picture."""
+
+    dims: Annotated[int, Within(2, 512)]
+    width: Annotated[int, Within(8, 4096)]
+
+
+@dataclass(frozen=True)
+class DecoderTable:
+    """The diffusion transformer over codec tokens."""
+
+    width: Annotated[int, Within(16, 4096)]
+    layers: Annotated[int, Within(1, 64)]
+    heads: Annotated[int, Within(1, 64)]
+    expansion: Annotated[int, Within(1, 8)]
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    run: RunTable
+    schedule: ScheduleTable
+    encoder: EncoderTable
+
+
+@dataclass(frozen=True)
 class ManifoldSettings:
     run: RunTable
     schedule: ScheduleTable
@@ -182,12 +211,46 @@ class AggregatorSettings:
     videos: VideoTable
 
 
-Settings = ManifoldSettings | TranslatorSettings | RemixerSettings | AggregatorSettings
+@dataclass(frozen=True)
+class AutoencoderSettings:
+    run: RunTable
+    schedule: ScheduleTable
+    autoencoder: AutoencoderTable
+
+
+@dataclass(frozen=True)
+class DecoderSettings:
+    run: RunTable
+    schedule: ScheduleTable
+    decoder: DecoderTable
+
+
+@dataclass(frozen=True)
+class VocoderSettings:
+    run: RunTable
+    schedule: ScheduleTable
+    vocoder: VocoderTable
+
+
+Settings = (
+    EncoderSettings
+    | ManifoldSettings
+    | TranslatorSettings
+    | RemixerSettings
+    | AggregatorSettings
+    | AutoencoderSettings
+    | DecoderSettings
+    | VocoderSettings
+)
 _KINDS: Final[Mapping[StageName, type[Any]]] = {
+    "encoder": EncoderSettings,
     "manifold": ManifoldSettings,
     "audio2clip": TranslatorSettings,
     "remixer": RemixerSettings,
     "aggregator": AggregatorSettings,
+    "autoencoder": AutoencoderSettings,
+    "decoder": DecoderSettings,
+    "vocoder": VocoderSettings,
 }
 
 
@@ -197,73 +260,14 @@ def load_settings(stage: StageName, path: Path | None = None) -> Settings:
     FileMissing, or BadPreset for a key that is unknown or a value outside its range.
     """
     shipped = Path(presets.__file__).parent / "training" / f"{stage}.toml"
-    tables = _read(shipped)
+    tables = read_toml(shipped)
     if path is not None:
-        for name, values in _read(path).items():
+        for name, values in read_toml(path).items():
             if name not in tables or not isinstance(values, dict):
                 raise BadPreset(
                     f"{path}: {name!r} is no table of the stage {stage}; allowed are "
                     f"[{'], ['.join(tables)}]."
                 )
             tables[name] = {**tables[name], **values}
-    settings = _table(_KINDS[stage], tables, str(path or shipped))
+    settings = checked(_KINDS[stage], tables, str(path or shipped))
     return cast("Settings", settings)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise FileMissing(f"There is no configuration {path}; leave out --config for the usual.")
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise BadPreset(f"{path} has more than {MAX_FILE_BYTES} bytes; a configuration is a page.")
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BadPreset(f"{path} is no TOML: {error}; correct it.") from error
-
-
-def _table(kind: type[_Table], given: Mapping[str, Any], where: str) -> _Table:
-    types = get_type_hints(kind, include_extras=True)
-    unknown, missing = sorted(given.keys() - types.keys()), sorted(types.keys() - given.keys())
-    if unknown or missing:
-        raise BadPreset(
-            f"{where}: unknown keys {[key[:80] for key in unknown]}, missing keys {missing}; "
-            f"allowed are {sorted(types)}."
-        )
-    values = {name: _value(each, given[name], f"{where}: {name}") for name, each in types.items()}
-    return kind(**values)
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind):
-        if not isinstance(value, dict):
-            raise BadPreset(f"{where} must be a table.")
-        return _table(cast("type[Any]", kind), value, where)
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            allowed = ", ".join(get_args(kind))
-            raise BadPreset(f"{where} is {str(value)[:80]!r}; allowed are {allowed}.")
-        return value
-    if get_origin(kind) is Annotated:
-        number, bounds = get_args(kind)
-        return _number(number, bounds, value, where)
-    return _typed(kind, value, where)
-
-
-def _number(kind: type, bounds: Within, value: Any, where: str) -> Any:
-    if kind is float and type(value) is int:
-        value = float(value)
-    _typed(kind, value, where)
-    if not bounds.low <= value <= bounds.high:
-        raise BadPreset(
-            f"{where} is {value}; allowed are numbers from {bounds.low:g} to {bounds.high:g}."
-        )
-    return value
-
-
-def _typed(kind: type, value: Any, where: str) -> Any:
-    if type(value) is not kind:
-        raise BadPreset(f"{where} is {str(value)[:80]!r}; it must be {_NAMES[kind]}.")
-    return value
-
-
-_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text in quotes"}

@@ -1,4 +1,4 @@
-"""``wildtrack train manifold`` and the stages after it: one command for each, alike but in name."""
+"""``wildtrack train STAGE``: one command for each, alike but in name."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from engine.training.settings import StageName
 
 STAGES: Final[dict[StageName, str]] = {
+    "encoder": "Train the audio encoder; give it to train data with --audio-encoder.",
     "manifold": "Train projectors and reconstructor, taught by a mean teacher.",
     "audio2clip": "Train what gives sounds a place among pictures; after manifold.",
     "remixer": "Train the Sound Source Remixer; after manifold, better after audio2clip.",
     "aggregator": "Train Temporal Aggregation over 64 frames; after remixer.",
+    "autoencoder": "Train the mel codec.",
+    "decoder": "Train the generator; after autoencoder and manifold.",
+    "vocoder": "Train what makes mels audible; needs --corpus, the folder that was prepared.",
 }
 _MORE = """
 
@@ -50,7 +54,11 @@ def stage_command(stage: StageName) -> click.Command:
         type=click.Path(dir_okay=False, path_type=Path),
         help=f"TOML with what differs from presets/training/{stage}.toml.",
     )
-    @click.option("--corpus", type=_folder, help="Cut-outs and backgrounds to paste scenes from.")
+    @click.option(
+        "--corpus",
+        type=_folder,
+        help="Folder of the sounds, with cut-outs to paste scenes from; of remixer and vocoder.",
+    )
     @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
     def command(
         data: tuple[Path, ...],

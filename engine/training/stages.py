@@ -1,11 +1,13 @@
-"""The stages of a starter pack, in order; each resumes, and is skipped once its result is there.
+"""The training of a starter pack: the same stages as ``wildtrack train STAGE``, in one folder.
 
-``features`` -> ``texts`` -> ``pictures`` -> ``encoder`` -> ``manifold`` -> ``remixer`` ->
-``codec`` -> ``generator`` -> ``pack``. Results live in the work folder; the last is the pack.
+``data`` (into ``sounds``) -> ``encoder`` -> the sounds heard by it (``heard``) -> ``manifold`` ->
+``audio2clip`` -> ``remixer`` -> ``autoencoder`` -> ``decoder`` -> the pack. A stage whose result is
+there is finished; a stopped one goes on.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,25 +15,33 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from engine.cmss import SSV2A, build_ssv2a, load_ssv2a, save_ssv2a
+from engine.cmss import load_ssv2a
 from engine.models.saving import StarterParts, save_starter
 from engine.models.weights import load_network
 from engine.perception.audio import AudioNet
-from engine.perception.image import load_image_encoder
-from engine.perception.text import load_text_encoder
 from engine.steps import StepCallback
 from engine.synthesis.codec import MelCodec
 from engine.synthesis.dit import DiT
-from engine.training import codec, encoder, features, generator, manifold, pictures, remixer, texts
+from engine.training import pictures
 from engine.training.batches import balance
 from engine.training.corpus import Clip, Picture, read_clips, read_pictures
-from engine.training.plan import RESULTS, Plan, record
+from engine.training.course import RESULTS, Folders
+from engine.training.data.again import hear_again
+from engine.training.data.layouts import read_library
+from engine.training.data.listening import NO_PACK, packless_encoders
+from engine.training.data.prepared import MANIFEST, PreparedData
+from engine.training.data.stage import DataSettings, prepare
+from engine.training.plan import STAGES, Plan, record
+from engine.training.run import run_stage
+from engine.training.seen import pictures_of, ways_of
+from engine.training.settings import StageName
+from engine.training.sound_views import PreparedMels
+from engine.training.stage_vocoder import read_vocoder
 from osc_bridge.errors import BadCorpus
-from presets.files import writing_whole
 
+VERSION = "1"
 StageProgress = Callable[[str], StepCallback]
 
 
@@ -43,10 +53,39 @@ class Run:
     work: Path
     plan: Plan
 
+    @property
+    def sounds(self) -> Path:
+        """Where the data is prepared: mels, words and pictures."""
+        return self.work / "sounds"
+
+    @property
+    def heard(self) -> Path:
+        """The same with what the run's own encoder hears."""
+        return self.work / "heard"
+
+    @cached_property
+    def prepared(self) -> PreparedData:
+        """The data as prepared so far; FileMissing before that."""
+        return PreparedData(self.heard if (self.heard / MANIFEST).is_file() else self.sounds)
+
     @cached_property
     def clips(self) -> list[Clip]:
-        """Every sound of the corpus, in the order of the store."""
-        return read_clips(self.data)
+        """Every sound of the corpus that could be prepared, in the order of its table."""
+        return [clip for clip in read_clips(self.data) if self.name(clip) in self._places]
+
+    @cached_property
+    def rows(self) -> list[int]:
+        """The place of each of ``clips`` in the prepared data."""
+        return [self._places[self.name(clip)] for clip in self.clips]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        data = self.prepared
+        return {data.facts(row).name: row for row in range(len(data)) if data.has(row, "mel")}
+
+    def name(self, clip: Clip) -> str:
+        """Return what prepared data calls a sound."""
+        return clip.path.relative_to(self.data).as_posix()
 
     @cached_property
     def chosen(self) -> list[int]:
@@ -55,8 +94,9 @@ class Run:
 
     @cached_property
     def cutouts(self) -> list[Picture]:
-        """The cut-outs that may shape the weights."""
-        return pictures.trainable(read_pictures(self.data), self.clips)
+        """The cut-outs that may shape the weights and that a sound is seen as."""
+        allowed = pictures.trainable(read_pictures(self.data), self.clips)
+        return [picture for picture in allowed if picture.path in self._seen]
 
     @cached_property
     def grounds(self) -> list[Picture]:
@@ -64,9 +104,13 @@ class Run:
         return pictures.backgrounds(read_pictures(self.data))
 
     @cached_property
-    def store(self) -> features.MelStore:
-        """The log-mel pictures of all sounds."""
-        return features.load(self.work / "mels.npz")
+    def _seen(self) -> dict[Path, Tensor]:
+        return pictures_of(self.prepared, self._places, read_library(self.data, "corpus"))
+
+    @cached_property
+    def store(self) -> PreparedMels:
+        """The log-mel pictures of all ``clips``."""
+        return PreparedMels(self.prepared, self.rows)
 
     @cached_property
     def weights(self) -> Tensor:
@@ -74,37 +118,71 @@ class Run:
         return balance([self.clips[index] for index in self.chosen])
 
     def tensor(self, name: str) -> Tensor:
-        """Return a tensor that an earlier stage left in the work folder."""
-        return load_file(self.work / f"{name}.safetensors")[name]
+        """Return embeddings of all ``clips``, or of all ``cutouts``.
 
-    def keep(self, name: str, tensor: Tensor) -> None:
-        """Leave a tensor in the work folder, whole or not at all."""
-        with writing_whole(self.work / f"{name}.safetensors") as part:
-            save_file({name: tensor.contiguous()}, part)
-
-    def keep_module(self, name: str, module: nn.Module) -> None:
-        """Leave a network's weights in the work folder."""
-        with writing_whole(self.work / f"{name}.safetensors") as part:
-            save_file({key: value.contiguous() for key, value in module.state_dict().items()}, part)
-
-    def checkpoint(self, name: str) -> Path:
-        """Return where a stage keeps its state between interruptions."""
-        return self.work / f"{name}.checkpoint"
+        ``heard`` (N, clap_dim); ``words`` and ``translated`` (ways, N, clip_dim); ``pictures``
+        (views, M, clip_dim).
+        """
+        if name == "heard":
+            data = self.prepared
+            return torch.stack([torch.from_numpy(data.array(row, "clap")) for row in self.rows])
+        if name == "words":
+            return ways_of(self.prepared, self.rows, "words")
+        if name == "translated":
+            return ways_of(self.prepared, self.rows, "translated")
+        if name == "pictures":
+            return torch.stack([self._seen[picture.path] for picture in self.cutouts], dim=1)
+        raise KeyError(name)
 
 
 def run_all(run: Run, pack: Path, progress: StageProgress) -> None:
     """Go through every stage whose result is not there yet, and write the pack."""
     run.work.mkdir(parents=True, exist_ok=True)
-    if not run.chosen:
+    if not any(clip.trainable for clip in read_clips(run.data)):
         raise BadCorpus(
             f"{run.data / 'sounds.csv'} lists no sound of the train split with a fit licence; "
             "docs/training-data.md names the licences."
         )
     record(run.plan, run.data, run.work)
-    for name, stage in STAGES.items():
-        if not (run.work / RESULTS[name]).exists():
-            stage(run, progress(name))
+    if not (run.sounds / MANIFEST).is_file():
+        _prepare(run, progress("data"))
+    train(run, "encoder", run.sounds, progress)
+    if not (run.heard / MANIFEST).is_file():
+        weights = run.work / RESULTS["encoder"]
+        hear_again(run.sounds, weights, NO_PACK, run.heard, progress("heard"))
+    for stage in STAGES:
+        train(run, stage, run.heard, progress)
     _publish(run, pack)
+
+
+def train(run: Run, stage: StageName, data: Path, progress: StageProgress) -> None:
+    """Train one stage unless its result is there."""
+    if not (run.work / RESULTS[stage]).exists():
+        folders = Folders((data,), run.work, run.data if _can_paste(run, stage) else None)
+        run_stage(stage, run.plan.settings[stage], folders, progress)
+
+
+def _can_paste(run: Run, stage: StageName) -> bool:
+    """Whether scenes can be pasted: a class has both a cut-out and a sound to train on."""
+    if stage != "remixer":
+        return False
+    clips = read_clips(run.data)
+    seen = {p.foley_class for p in pictures.trainable(read_pictures(run.data), clips)}
+    heard = {clip.foley_class for clip in clips if clip.trainable}
+    return bool((seen & heard) - {""})
+
+
+def _prepare(run: Run, on_step: StepCallback) -> None:
+    """Prepare the corpus on all cores, each thread by itself."""
+    library, settings = read_library(run.data, "corpus"), DataSettings(("mel", "words", "pictures"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        prepare(
+            library, packless_encoders("cpu"), settings, run.sounds, on_step, os.cpu_count() or 1
+        )
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _publish(run: Run, pack: Path) -> None:
@@ -112,150 +190,20 @@ def _publish(run: Run, pack: Path) -> None:
     pack.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=pack.parent, prefix=".pack-") as folder:
         new, old = Path(folder) / "new", Path(folder) / "old"
-        save_starter(new, parts(run), name=pack.name, version="0")
+        save_starter(new, parts(run), name=pack.name, version=VERSION)
         if pack.exists():
             pack.rename(old)
         new.rename(pack)
 
 
 def parts(run: Run) -> StarterParts:
-    """Return the trained networks from the work folder."""
-    sizes = run.plan.sizes
+    """Return the trained networks from the work folder; a vocoder where one was trained there."""
+    sizes, work = run.plan.sizes, run.work
+    vocoder = work / RESULTS["vocoder"]
     return StarterParts(
-        audio=load_network(lambda: AudioNet(sizes.audio), run.work / "audio_net.safetensors"),
-        ssv2a=load_ssv2a(run.work / "mixed"),
-        codec=load_network(lambda: MelCodec(sizes.codec), run.work / "codec.safetensors"),
-        generator=load_network(lambda: DiT(sizes.generator), run.work / "generator.safetensors"),
+        audio=load_network(lambda: AudioNet(sizes.audio), work / RESULTS["encoder"]),
+        ssv2a=load_ssv2a(work / RESULTS["remixer"]),
+        codec=load_network(lambda: MelCodec(sizes.codec), work / RESULTS["autoencoder"]),
+        generator=load_network(lambda: DiT(sizes.generator), work / RESULTS["decoder"]),
+        vocoder=read_vocoder(vocoder) if vocoder.is_file() else None,
     )
-
-
-def pairs(run: Run) -> manifold.Pairs:
-    """Return the single-source pairs of the chosen sounds."""
-    words = torch.cat([run.tensor("words"), run.tensor("translated")])
-    return manifold.Pairs(
-        words=words[:, run.chosen],
-        claps=run.tensor("heard")[run.chosen],
-        pictures=run.tensor("pictures"),
-        pictured=pictures.matches([run.clips[index] for index in run.chosen], run.cutouts),
-        weights=run.weights,
-    )
-
-
-def _features(run: Run, on_step: StepCallback) -> None:
-    features.extract(run.clips, run.work / "mels.npz", on_step)
-
-
-def _texts(run: Run, on_step: StepCallback) -> None:
-    reader = load_text_encoder("cpu")
-    run.keep("translated", texts.translate_clips(reader, run.clips))
-    on_step(1, 2)
-    run.keep("words", texts.embed_clips(reader, run.clips))
-    on_step(2, 2)
-
-
-def _pictures(run: Run, on_step: StepCallback) -> None:
-    looker = load_image_encoder(load_text_encoder("cpu"), "cpu")
-    run.keep("pictures", pictures.embed(looker, run.cutouts, run.grounds, on_step, run.plan.seed))
-
-
-def _encoder(run: Run, on_step: StepCallback) -> None:
-    chosen = [run.clips[index] for index in run.chosen]
-    names = sorted({clip.foley_class for clip in chosen if clip.foley_class})
-    place = {name: index for index, name in enumerate(names)}
-    data = encoder.EncoderData(
-        clips=chosen,
-        indices=run.chosen,
-        store=run.store,
-        texts=run.tensor("words")[:, run.chosen],
-        classes=torch.tensor([place.get(clip.foley_class, -1) for clip in chosen]),
-    )
-    net = encoder.train(
-        data,
-        run.plan.sizes.audio,
-        run.plan.encoder,
-        run.checkpoint("encoder"),
-        on_step,
-        run.plan.seed,
-    )
-    encoder.centre(net, run.store, run.chosen)
-    run.keep_module("audio_net", net)
-
-
-def _heard(run: Run, on_step: StepCallback) -> None:
-    net = load_network(lambda: AudioNet(run.plan.sizes.audio), run.work / "audio_net.safetensors")
-    run.keep("heard", encoder.embed_all(net, run.store, on_step))
-
-
-def _manifold(run: Run, on_step: StepCallback) -> None:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run.plan.seed)
-        model = build_ssv2a(run.plan.sizes.ssv2a)
-    plan = run.plan
-    model = manifold.train(
-        model, pairs(run), plan.manifold, run.checkpoint("manifold"), on_step, plan.seed
-    )
-    save_ssv2a(model, run.work / "manifold", half=False)
-
-
-def _remixer(run: Run, on_step: StepCallback) -> None:
-    model = load_ssv2a(run.work / "manifold")
-    net = load_network(lambda: AudioNet(run.plan.sizes.audio), run.work / "audio_net.safetensors")
-    data = remixer.SceneData(pairs(run), run.chosen, run.store, net)
-    plan = run.plan
-    model = remixer.train(model, data, plan.remixer, run.checkpoint("remixer"), on_step, plan.seed)
-    save_ssv2a(model, run.work / "mixed", half=False)
-
-
-def _codec(run: Run, on_step: StepCallback) -> None:
-    plan = run.plan
-    trained = codec.train(
-        run.store,
-        run.chosen,
-        run.weights,
-        plan.sizes.codec,
-        plan.codec,
-        run.checkpoint("codec"),
-        on_step,
-        plan.seed,
-    )
-    run.keep_module("codec", trained)
-
-
-def _generator(run: Run, on_step: StepCallback) -> None:
-    plan = run.plan
-    model = load_ssv2a(run.work / "manifold")
-    data = generator.GeneratorData(
-        store=run.store,
-        indices=run.chosen,
-        heard=run.tensor("heard")[run.chosen],
-        predicted=predicted(model, pairs(run)),
-        weights=run.weights,
-    )
-    trained = generator.train(
-        data,
-        load_network(lambda: MelCodec(plan.sizes.codec), run.work / "codec.safetensors"),
-        plan.sizes.generator,
-        plan.generator,
-        run.checkpoint("generator"),
-        on_step,
-        plan.seed,
-    )
-    run.keep_module("generator", trained)
-
-
-def predicted(model: SSV2A, of: manifold.Pairs) -> Tensor:
-    """Return a_src (ways, N, clap_dim) of every sound's words, raw and translated."""
-    return manifold.semantics(model, of.words)
-
-
-STAGES: dict[str, Callable[[Run, StepCallback], None]] = {
-    "features": _features,
-    "texts": _texts,
-    "pictures": _pictures,
-    "encoder": _encoder,
-    "embeddings": _heard,
-    "manifold": _manifold,
-    "remixer": _remixer,
-    "codec": _codec,
-    "generator": _generator,
-}

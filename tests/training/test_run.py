@@ -21,13 +21,17 @@ from safetensors.numpy import load_file
 
 from engine.cmss import load_ssv2a
 from engine.models.pack import read_manifest
+from engine.perception.audio import embed_picture
 from engine.perception.mel import MEL
-from engine.steps import StepCallback
+from engine.steps import StepCallback, no_steps
 from engine.training.commands import train
 from engine.training.course import Folders
+from engine.training.data.again import hear_again
+from engine.training.data.listening import NO_PACK, digest_with, read_audio
 from engine.training.data.prepared import MANIFEST, PreparedData
 from engine.training.data.samples import Facts, Kind, Sample
 from engine.training.data.shards import write_shard
+from engine.training.data.stage import RECORD
 from engine.training.held_out import held_rows, parted
 from engine.training.mean_teacher import elbow
 from engine.training.pasted import paste
@@ -39,10 +43,12 @@ from engine.training.settings import (
     StageName,
     load_settings,
 )
+from engine.training.stage_autoencoder import read_codec
 from engine.training.stage_commands import STAGES
-from osc_bridge.errors import BadCorpus, Cancelled, FileMissing
+from osc_bridge.errors import BadCorpus, BadPreset, Cancelled, FileMissing
 
 CLIP, CLAP = 384, 32
+WITHOUT_WAVES = tuple(stage for stage in STAGE_NAMES if stage != "vocoder")
 GROUPS, EACH = 6, 8
 
 
@@ -94,14 +100,18 @@ def settings(tiny_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     """Small and short ones, the rest as shipped."""
     folder = tmp_path_factory.mktemp("settings")
     own = {
+        "encoder": "[encoder]\nwidth = 8\ndim = 32",
+        "autoencoder": "[autoencoder]\ndims = 8\nwidth = 16",
+        "decoder": "[decoder]\nwidth = 32\nlayers = 2\nheads = 2",
         "manifold": "[model]\nsize = 'tiny'\n[manifold]\nteacher_steps = 100\nconsistency = 0.5",
         "audio2clip": "[audio2clip]\nwidth = 32",
         "remixer": f"[scenes]\npack = '{tiny_pack}'\nmost = 3",
         "aggregator": f"[videos]\npack = '{tiny_pack}'\nmost = 2\nseconds = 2",
     }
     steps = {"manifold": 60, "audio2clip": 60, "remixer": 40, "aggregator": 6}
-    found = {}
-    for stage in STAGE_NAMES:
+    steps |= {"encoder": 24, "autoencoder": 30, "decoder": 12}
+    found: dict[str, Settings] = {}
+    for stage in WITHOUT_WAVES:
         path = folder / f"{stage}.toml"
         path.write_text(
             f"{own[stage]}\n[run]\nprecision = 'float32'\nheld_out = 0.2\n"
@@ -109,16 +119,16 @@ def settings(tiny_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
             f"validate_every = {steps[stage] // 3}\nlearning_rate = 3e-3\n"
         )
         found[stage] = load_settings(stage, path)
-    return dict(found)
+    return found
 
 
 @pytest.fixture(scope="module")
 def trained(
     data: Path, settings: dict[str, Settings], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[StageName, dict[str, Any]]]:
-    """All stages, one after another, in one work folder."""
+    """All stages that need no waves, one after another, in one work folder."""
     work = tmp_path_factory.mktemp("work")
-    return work, {s: run_stage(s, settings[s], Folders((data,), work)) for s in STAGE_NAMES}
+    return work, {s: run_stage(s, settings[s], Folders((data,), work)) for s in WITHOUT_WAVES}
 
 
 def test_the_manifold_finds_sounds_of_pictures(
@@ -155,6 +165,77 @@ def test_every_stage_leaves_a_model_that_loads(
     assert video.aggregator.dim == CLAP
     mixed = load_ssv2a(work / "mixed").remixer.state_dict()
     assert all(torch.equal(mixed[key], value) for key, value in video.remixer.state_dict().items())
+
+
+def test_the_starters_own_networks_learn(
+    trained: tuple[Path, dict[StageName, dict[str, Any]]], data: Path
+) -> None:
+    """A class has its own eight bands here, so the encoder soon names it."""
+    work, measured = trained
+    assert measured["encoder"]["class_named"] > 1.5 / GROUPS
+    codec = read_codec(work / "codec.safetensors")
+    assert (codec.settings.dims, codec.settings.width) == (8, 16)
+    assert measured["autoencoder"]["loss"] < 2 * measured["autoencoder"]["linear_error"] + 0.5
+    assert 0 < measured["decoder"]["loss"] < 4
+    assert read_audio(work / "audio_net.safetensors").settings.dim == CLAP
+
+
+def test_prepared_data_is_heard_again_by_the_trained_encoder(
+    data: Path,
+    trained: tuple[Path, dict[StageName, dict[str, Any]]],
+    tiny_pack: Path,
+    tmp_path: Path,
+) -> None:
+    source, weights = tmp_path / "source", trained[0] / "audio_net.safetensors"
+    shutil.copytree(data, source)
+    (source / RECORD).write_text('{"items": "x"}')
+    options = ["--data", str(source), "--audio-encoder", str(weights), "--pack", str(tiny_pack)]
+    options += ["--work", str(tmp_path / "heard"), "--json"]
+    for _ in range(2):
+        result = CliRunner().invoke(train, ["data", *options])
+        assert result.exit_code == 0, result.output
+    before, after = PreparedData(source), PreparedData(tmp_path / "heard")
+    assert after.manifest["digest"] == digest_with(read_manifest(tiny_pack).digest, weights)
+    for row in (0, len(before) - 1):
+        assert (before.array(row, "clip") == after.array(row, "clip")).all()
+        assert (before.array(row, "mel") == after.array(row, "mel")).all()
+        mel = torch.from_numpy(after.array(row, "mel").T.astype(np.float32))
+        with torch.inference_mode():
+            wanted = embed_picture(read_audio(weights), mel)
+        assert torch.allclose(torch.from_numpy(after.array(row, "clap")), wanted, atol=1e-6)
+
+
+def test_data_of_another_pack_is_not_heard_again(
+    data: Path, trained: tuple[Path, dict[StageName, dict[str, Any]]], tmp_path: Path
+) -> None:
+    weights = trained[0] / "audio_net.safetensors"
+    shutil.copytree(data, tmp_path / "source")
+    with pytest.raises(BadCorpus, match="not by the pack 'none' alone"):
+        hear_again(tmp_path / "source", weights, NO_PACK, tmp_path / "heard", no_steps)
+
+
+@pytest.mark.parametrize(
+    ("stage", "text", "said"),
+    [
+        ("encoder", "[encoder]\nwidth = 20", "width is 20; allowed are multiples of 8"),
+        ("decoder", "[decoder]\nlayers = 3", "layers is 3; allowed are even numbers"),
+        ("decoder", "[decoder]\nheads = 5", "width is 192 with 5 heads; allowed are multiples"),
+    ],
+)
+def test_sizes_that_fit_no_network_are_named(
+    data: Path,
+    trained: tuple[Path, dict[StageName, dict[str, Any]]],
+    tmp_path: Path,
+    stage: StageName,
+    text: str,
+    said: str,
+) -> None:
+    for name in ("manifold", "codec.safetensors"):
+        (tmp_path / name).symlink_to(trained[0] / name)
+    config = tmp_path / "odd.toml"
+    config.write_text(f"{text}\n[run]\ntensorboard = false\nheld_out = 0.2")
+    with pytest.raises(BadPreset, match=said):
+        run_stage(stage, load_settings(stage, config), Folders((data,), tmp_path))
 
 
 def test_the_translation_is_better_than_chance(
@@ -233,8 +314,8 @@ def test_a_stopped_stage_ends_in_the_same_weights(
 def test_stages_say_what_they_need_first(
     data: Path, settings: dict[str, Settings], tmp_path: Path
 ) -> None:
-    for stage in ("audio2clip", "remixer", "aggregator"):
-        with pytest.raises(FileMissing, match=r"wildtrack train (manifold|remixer)"):
+    for stage in ("audio2clip", "remixer", "aggregator", "decoder"):
+        with pytest.raises(FileMissing, match=r"wildtrack train (manifold|remixer|autoencoder)"):
             run_stage(stage, settings[stage], Folders((data,), tmp_path / stage))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,12 @@ from engine.models.loading import load_pack
 from engine.models.pack import read_manifest
 from engine.steps import StepCallback, no_steps
 from engine.training.commands import train
+from engine.training.course import RESULTS
+from engine.training.plan import STAGES as PLAN
 from engine.training.plan import Plan, record, tiny_plan
-from engine.training.stages import STAGES, Run, run_all
+from engine.training.settings import StageName
+from engine.training.stages import Run, run_all
+from engine.training.stages import train as train_stage
 from osc_bridge.errors import BadCorpus, Cancelled
 
 ANY = torch.nn.functional.normalize(torch.ones(32), dim=0)
@@ -48,36 +53,90 @@ def test_training_again_does_nothing_and_gives_the_same_pack(trained: tuple[Run,
     assert read_manifest(folder).digest == before
 
 
+@pytest.mark.parametrize("stage", ["encoder", "autoencoder", "decoder"])
 def test_a_stopped_stage_goes_on_to_the_same_weights(
-    corpus: Path, trained: tuple[Run, Path], tmp_path: Path
+    trained: tuple[Run, Path], tmp_path: Path, stage: StageName
 ) -> None:
-    """Stop the generator's stage after two of three steps, resume, and compare with one go."""
+    """Stop the stage after two of three steps, resume, and compare with one go."""
     whole, _ = trained
-    run = Run(corpus, tmp_path / "work", whole.plan)
-    run.work.mkdir()
-    for name in ("mels.npz", "words", "translated", "pictures", "heard", "codec"):
-        file = name if "." in name else f"{name}.safetensors"
-        (run.work / file).write_bytes((whole.work / file).read_bytes())
-    (run.work / "manifold").symlink_to(whole.work / "manifold")
+    result = RESULTS[stage]
+    ours = shutil.ignore_patterns(result, f"{stage}.*")
+    run = Run(whole.data, shutil.copytree(whole.work, tmp_path / "work", ignore=ours), whole.plan)
 
     def stop(step: int, of: int) -> None:
         if step == 2:
             raise Cancelled("enough")
 
-    stage = STAGES["generator"]
+    data = run.sounds if stage == "encoder" else run.heard
     with pytest.raises(Cancelled):
-        stage(run, stop)
+        train_stage(run, stage, data, lambda _: stop)
     steps: list[int] = []
-    stage(run, lambda step, of: steps.append(step))
+    train_stage(run, stage, data, lambda _: lambda step, of: steps.append(step))
     assert steps == [3]
-    file = "generator.safetensors"
-    assert (run.work / file).read_bytes() == (whole.work / file).read_bytes()
+    assert (run.work / result).read_bytes() == (whole.work / result).read_bytes()
 
 
-def test_another_seed_in_the_same_folder_is_refused(trained: tuple[Run, Path]) -> None:
+def test_evaluation_sees_the_run_in_the_order_of_the_table(trained: tuple[Run, Path]) -> None:
     run, _ = trained
-    with pytest.raises(BadCorpus, match=r"other seed, encoder.*--work"):
-        record(Plan(run.plan.sizes, seed=2), run.data, run.work)
+    count = len(run.clips)
+    assert [clip.path.name for clip in run.clips] == [f"{name}.wav" for name in "abcdefghi"]
+    assert run.chosen == [0, 1, 2, 6, 7, 8]
+    assert len(run.weights) == len(run.chosen)
+    longest = max(range(count), key=lambda row: len(run.store.clip(row)))
+    assert run.clips[longest].path.name == "i.wav"
+    assert run.tensor("heard").shape == (count, 32)
+    assert run.tensor("words").shape == (4, count, 384)
+    assert run.tensor("translated").shape == (2, count, 384)
+    assert not run.tensor("words")[0, 0].equal(run.tensor("words")[0, 1])
+
+
+def test_each_cut_out_has_the_vectors_that_its_sound_was_paired_with(
+    trained: tuple[Run, Path],
+) -> None:
+    run, _ = trained
+    assert [picture.name for picture in run.cutouts] == ["red.png"]
+    seen = run.tensor("pictures")
+    assert seen.shape == (2, 1, 384)
+    assert float(seen[0, 0] @ seen[1, 0]) < 0.999  # on white, and on a meadow
+    own, alike = (
+        next(i for i, c in enumerate(run.clips) if c.path.name == name)
+        for name in ("c.wav", "g.wav")
+    )
+    for row in (own, alike):
+        vectors = torch.from_numpy(run.prepared.array(run.rows[row], "clip"))
+        assert torch.allclose(vectors[:2], seen[:, 0], atol=1e-5)
+
+
+def test_results_that_are_there_count_as_finished(
+    trained: tuple[Run, Path], tmp_path: Path
+) -> None:
+    """Networks trained elsewhere may be put into the folder: no record is asked for."""
+    whole, pack = trained
+    work = tmp_path / "work"
+    for stage in PLAN:
+        source, target = whole.work / RESULTS[stage], work / RESULTS[stage]
+        work.mkdir(exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+    for folder in ("sounds", "heard"):
+        shutil.copytree(whole.work / folder, work / folder)
+    started: list[str] = []
+    run_all(
+        Run(whole.data, work, whole.plan),
+        tmp_path / "pack",
+        lambda name: started.append(name) or no_steps,  # type: ignore[func-returns-value]
+    )
+    assert started == []
+    assert read_manifest(tmp_path / "pack").files == read_manifest(pack).files
+
+
+def test_other_settings_of_a_finished_stage_are_refused(trained: tuple[Run, Path]) -> None:
+    run, _ = trained
+    usual = run.plan.settings["encoder"]
+    other = replace(usual, run=replace(usual.run, seed=2))
+    with pytest.raises(BadCorpus, match=r"other encoder; .*--work"):
+        record(Plan({**run.plan.settings, "encoder": other}), run.data, run.work)
+    record(run.plan.with_generator_steps(9), run.data, run.work)
+    record(run.plan, run.data, run.work)
 
 
 def test_other_data_in_the_same_folder_is_refused(

@@ -69,7 +69,7 @@ def _photo(text: str) -> str:
 def asked(text: str, foley_class: str) -> tuple[list[str], list[str]]:
     """Return the texts that are kept as they are, and those that are translated; no text twice.
 
-    The same ways of asking as in :func:`engine.training.texts.variants`.
+    They are the ways in which a user may ask for the sound.
     """
     name = foley_class.replace("_", " ")
     raw = [text, f"the sound of {text}"]
