@@ -17,8 +17,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from engine.training.shards import whole
-from engine.training.world import World
 from osc_bridge.errors import BadCheckpoint
 from presets.files import writing_whole
 
@@ -41,12 +39,9 @@ class State:
     average: AveragedModel
     optimizers: Sequence[Optimizer]
 
-    def save(self, path: Path, progress: Progress, world: World) -> None:
-        """Write the last checkpoint, whole; all processes must call it, the first writes.
-
-        It does not show how many processes there were, nor how they shared the work.
-        """
-        content = {
+    def content(self, progress: Progress) -> dict[str, Any]:
+        """Return what a checkpoint holds; not how many processes there are, nor how they share."""
+        return {
             "step": progress.step,
             "best": progress.best,
             "best_step": progress.best_step,
@@ -55,10 +50,6 @@ class State:
             "average": self.average.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
         }
-        content = whole(content, keep=world.first)
-        if world.first:
-            with writing_whole(path) as part:
-                torch.save(content, part)
 
     def resume(self, path: Path) -> Progress:
         """Take over a checkpoint if there is one; BadCheckpoint if it is of another model."""
@@ -78,6 +69,12 @@ class State:
             )
 
         return _reading(path, take)
+
+
+def save_last(path: Path, content: Mapping[str, Any]) -> None:
+    """Write the last checkpoint, whole."""
+    with writing_whole(path) as part:
+        torch.save(content, part)
 
 
 def save_best(path: Path, average: nn.Module) -> None:

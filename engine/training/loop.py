@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -21,12 +22,14 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.steps import StepCallback, no_steps
-from engine.training.checkpoints import State, best_of, load_best, save_best
+from engine.training.checkpoints import State, best_of, load_best, save_best, save_last
 from engine.training.journal import Journal, no_journal
 from engine.training.muon import Muon
-from engine.training.shards import Shards, clip, own
 from engine.training.world import ALONE, World
 from osc_bridge.errors import BadCheckpoint, Cancelled
+
+if TYPE_CHECKING:
+    from engine.training.shards import Shards
 
 CHECKPOINT_EVERY_S = 60.0
 
@@ -135,7 +138,7 @@ class _Course:
 
     def __init__(self, lesson: Lesson, schedule: Schedule, place: Place, watch: Watch) -> None:
         self._lesson, self._schedule, self._place, self._watch = lesson, schedule, place, watch
-        average = AveragedModel(lesson.model, multi_avg_fn=_averaging(schedule.ema))
+        average = AveragedModel(lesson.model, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema))  # type: ignore[no-untyped-call]
         average.eval()
         optimizers = [optimizer for turn in lesson.turns for optimizer in turn]
         self._state = State(lesson.model, average, optimizers)
@@ -145,13 +148,17 @@ class _Course:
         self._step_on: nn.Module = self._taught
         self._shards: Shards | None = None
         if place.world.size > 1 and place.world.parallel == "fsdp":
-            self._shards = Shards(self._taught, average.module, optimizers, place.world)
+            from engine.training.shards import Shards  # noqa: PLC0415
+
+            self._shards = Shards(self._taught, average, optimizers, place.world)
         elif place.world.size > 1:
             self._step_on = DistributedDataParallel(self._taught, find_unused_parameters=True)
 
     def run(self) -> nn.Module:
         saved = time.monotonic()
         self._lesson.model.train()
+        if self._progress.stopped and not self._is_hopeless():  # patience has grown since
+            self._progress = replace(self._progress, stopped=False)
         while self._progress.step < self._schedule.steps and not self._progress.stopped:
             loss = self._teach(self._progress.step)
             self._progress = replace(self._progress, step=self._progress.step + 1)
@@ -162,7 +169,7 @@ class _Course:
             is_due = done or time.monotonic() - saved > CHECKPOINT_EVERY_S
             urgency = self._place.world.most(2 if cancelled else int(is_due))
             if urgency:
-                self._state.save(self._place.checkpoint, self._progress, self._place.world)
+                self._save()
                 saved = time.monotonic()
             if urgency > 1:
                 raise cancelled or Cancelled("Another process of this training was stopped.")
@@ -214,8 +221,7 @@ class _Course:
     def _turn(self, optimizers: Sequence[Optimizer]) -> None:
         parameters = [p for o in optimizers for group in o.param_groups for p in group["params"]]
         if self._shards:
-            self._shards.settle()
-            clip(parameters, self._schedule.clip_norm, self._place.world)
+            self._shards.settle(parameters, self._schedule.clip_norm)
         else:
             nn.utils.clip_grad_norm_(parameters, self._schedule.clip_norm)
         for optimizer in optimizers:
@@ -248,9 +254,11 @@ class _Course:
                 if self._place.world.first:
                     save_best(best_of(self._place.checkpoint), average)
                 self._progress = replace(self._progress, best=score, best_step=step)
-        patience = self._watch.patience * every
-        stopped = bool(patience) and step - self._progress.best_step >= patience
-        self._progress = replace(self._progress, stopped=stopped)
+        self._progress = replace(self._progress, stopped=self._is_hopeless())
+
+    def _is_hopeless(self) -> bool:
+        patience = self._watch.patience * self._watch.every
+        return bool(patience) and self._progress.step - self._progress.best_step >= patience
 
     def _score(self, validate: Validate, average: nn.Module) -> float:
         """Validate on the first process; the others wait for its score."""
@@ -261,6 +269,13 @@ class _Course:
         told = {f"held_out/{name}": number for name, number in numbers.items()}
         self._place.journal(self._progress.step, told)
         return numbers["loss"]
+
+    def _save(self) -> None:
+        content = self._state.content(self._progress)
+        if self._shards:
+            content = self._shards.whole(content)
+        if self._place.world.first:
+            save_last(self._place.checkpoint, content)
 
     def _result(self) -> nn.Module:
         if self._shards:
@@ -287,13 +302,3 @@ class _Taught(nn.Module):
         assert self.at is not None
         with self._world.computing():
             return self._loss(self.at)
-
-
-def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    """Return how the moving average follows: each process on its own shares."""
-    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-
-    def follow(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
-        average(own(averaged), own(current), count)
-
-    return follow

@@ -3,7 +3,7 @@
 The network is gathered for a step and parted again after it. So what shrinks with the number of
 processes is what lies between steps: weights, gradients, the optimisers' state and the moving
 average. A parameter that is one number (a temperature) cannot be parted: every process keeps it,
-and the mean of its gradients is taken here.
+and the mean of its gradients is taken here. Imported only where it is wanted: it takes a second.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from engine.training.world import World
 
@@ -57,17 +58,23 @@ class Shards:
     """
 
     def __init__(
-        self, taught: nn.Module, average: nn.Module, optimizers: Sequence[Optimizer], world: World
+        self,
+        taught: nn.Module,
+        average: AveragedModel,
+        optimizers: Sequence[Optimizer],
+        world: World,
     ) -> None:
         mesh = init_device_mesh(world.device.type, (world.size,))
-        self._world, self._average = world, average
-        self._taught_slots, self._average_slots = _Slots(taught), _Slots(average)
+        self._world = world
+        self._taught_slots, self._average_slots = _Slots(taught), _Slots(average.module)
         self._alone = [p for p in taught.parameters() if not p.ndim]
         fully_shard(taught, mesh=mesh, ignored_params=set(self._alone))
         for optimizer in optimizers:
             self._follow(optimizer)
         self._taught_slots.release()
         self._part_average(mesh)
+        if follow := average.multi_avg_fn:
+            average.multi_avg_fn = lambda mean, now, count: follow(own(mean), own(now), count)
 
     def _follow(self, optimizer: Optimizer) -> None:
         """Let an optimiser go on with what sits now where its parameters sat."""
@@ -102,12 +109,20 @@ class Shards:
             self._average_slots.release()
             self._is_parted = True
 
-    def settle(self) -> None:
-        """After a backward pass: take the mean over the processes where FSDP has not."""
+    def settle(self, parameters: Sequence[Tensor], most: float) -> None:
+        """After a backward pass: share the gradients that FSDP does not, and clip all of them.
+
+        The common length of the gradients of ``parameters`` is at most ``most`` then.
+        """
         for parameter in self._alone:
             if parameter.grad is not None:
                 dist.all_reduce(parameter.grad)
                 parameter.grad /= self._world.size
+        clip(parameters, most, self._world)
+
+    def whole(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a checkpoint's content with everything whole, in the first process alone."""
+        return {key: whole(value, keep=self._world.first) for key, value in content.items()}
 
     def restore(self) -> None:
         """Make everything whole again in every process, in the parameters of before."""
