@@ -191,7 +191,9 @@ def render(  # noqa: PLR0913 - one for each option
     prepared = open_for(manifest, data)
     studio = _studio(pack, preview)
     methods = {name: own_method(name, studio, known) for name in dict.fromkeys(method)}
-    asked = prepared_conditions(studio, prepared, Draw(split, most), seconds, library)
+    asked = prepared_conditions(
+        studio, prepared, Draw(split, most).rows(prepared), seconds, library
+    )
     settings = {"pack": manifest.digest, "seconds": seconds, "preview": preview, "seed": seed}
     with shown(quiet=False) as stage:
         for name, made in methods.items():
@@ -252,6 +254,12 @@ def inputs(
 
 @baselines.command()
 @click.option("--scenes", type=_file, help="A CSV with columns kind, sources, whole.")
+@click.option(
+    "--data",
+    type=folder,
+    multiple=True,
+    help="What wildtrack train data made: adds frames in which several things were found.",
+)
 @click.option("--out", type=_file, help="Write an HTML report here.")
 @click.option(
     "--seeds",
@@ -261,40 +269,44 @@ def inputs(
     help="Seeds that are averaged.",
 )
 @_pack
+@_drawn
 @_seconds
 @_preview
 @_json
-def compose(
+def compose(  # noqa: PLR0913 - one for each option
+    *,
     scenes: Path | None,
+    data: tuple[Path, ...],
     out: Path | None,
     seeds: int,
     pack: str,
+    split: str,
+    most: int,
     seconds: float,
     preview: bool,
     as_json: bool,
 ) -> None:
     """Compare composition with the cascade (A.6).
 
-    In scenes of three kinds: interaction, context and style.
+    In scenes of three kinds, in words: interaction, context and style; and in frames of --data.
     """
     from engine.evaluation import compositions as scenery  # noqa: PLC0415
     from engine.evaluation import compositions_report as report  # noqa: PLC0415 - torch is slow
+    from engine.evaluation.conditions import Draw  # noqa: PLC0415
+    from engine.evaluation.prepared_inputs import open_for  # noqa: PLC0415
     from engine.evaluation.progress import shown  # noqa: PLC0415
     from presets.files import write_whole  # noqa: PLC0415
 
-    chosen = scenery.read_compositions(scenes) if scenes else list(scenery.SCENES)
+    said = scenery.read_compositions(scenes) if scenes else list(scenery.SCENES)
     studio = _studio(pack, preview)
-    pictures = report.Pictures(chosen)
-    with shown(as_json) as stage:
-        heard = scenery.compare(
-            chosen,
-            scenery.both_ways(studio),
-            scenery.Ear(studio, pictures.keep),
-            seconds,
-            range(1, seeds + 1),
-            stage("scenes"),
-        )
     manifest = studio.pack.manifest
+    chosen = scenery.worded(studio, said, seconds)
+    if data:
+        chosen += scenery.framed(studio, open_for(manifest, data), Draw(split, most), seconds)
+    pictures = report.Pictures([scene.composition for scene in chosen])
+    ear, ways = scenery.Ear(studio, pictures.keep), scenery.both_ways(studio)
+    with shown(as_json) as stage:
+        heard = scenery.compare_scenes(chosen, ways, ear, range(1, seeds + 1), stage("scenes"))
     setting = report.Setting(manifest.name, manifest.digest, seconds, studio.quality, seeds)
     if out:
         write_whole(out, report.write(heard, setting, pictures.drawn).encode())

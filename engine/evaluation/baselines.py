@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import numpy as np
 import torch
@@ -240,8 +240,8 @@ def _reference(condition: Condition) -> Path:
     return condition.reference
 
 
-NAMES = ("ssv2a", "cascade", "mapper", "oracle", "truth")
 OwnName = Literal["ssv2a", "cascade", "mapper", "oracle", "truth"]
+NAMES: tuple[OwnName, ...] = get_args(OwnName)
 
 
 def own_method(name: OwnName, studio: Studio, mapper: Mapper | None) -> Method:

@@ -5,6 +5,9 @@ both methods and heard by an encoder: how near is the result to the whole ("foot
 and how near to the source that it has least of? A cascade cannot lack a source, so it should win
 the second; composition is worth its name if it wins the first without losing the second by much.
 ``pulse`` is how regular the onsets are: players who hear each other keep one beat.
+
+Scenes are in words, or frames of prepared data in which several things were found; for those the
+whole is the real sound.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import normalize
 
 from engine.audio import resample
 from engine.cmss import SourceEmbedding, source_semantics
@@ -28,18 +33,23 @@ from engine.evaluation.baselines import (
     Sound,
     Studio,
 )
+from engine.evaluation.conditions import Draw, prepared_conditions
 from engine.perception.mel import MEL, log_mel
 from engine.steps import StepCallback
+from engine.training.data.prepared import PreparedData
 from osc_bridge.errors import BadCorpus, FileMissing
 
 KINDS = ("interaction", "context", "style")
+FRAME = "frame"
+ORDER = (*KINDS, FRAME)
 MEASURES = ("whole", "least", "pulse")
+LEAST_SOURCES = 2
 SLOWEST_S, FASTEST_S = 1.5, 0.2  # between beats
 
 
 @dataclass(frozen=True)
 class Composition:
-    """Sources in words, and words for what they are together."""
+    """Sources in words, and words for what they are together; of a frame, names for them."""
 
     kind: str
     sources: tuple[str, ...]
@@ -95,6 +105,54 @@ def read_compositions(path: Path) -> list[Composition]:
 
 
 @dataclass(frozen=True, eq=False)
+class Scene:
+    """A composition as methods get it; ``wanted`` (1 + S, clap_dim): the whole, each source."""
+
+    composition: Composition
+    condition: Condition
+    wanted: Tensor
+
+
+def worded(studio: Studio, compositions: Sequence[Composition], seconds: float) -> list[Scene]:
+    """Return scenes of words: what they ask for is where the pack hears those words."""
+    pack = studio.pack
+    found = []
+    for number, each in enumerate(compositions, start=1):
+        rows = pack.texts.encode([each.whole, *each.sources])
+        wanted = source_semantics(pack.ssv2a, [SourceEmbedding("clip", row) for row in rows])
+        condition = Condition(f"scene {number}", seconds, texts=each.sources)
+        found.append(Scene(each, condition, wanted))
+    return found
+
+
+def framed(studio: Studio, data: PreparedData, draw: Draw, seconds: float) -> list[Scene]:
+    """Return scenes of the drawn frames with several sources; BadCorpus if there is none."""
+    rows = draw.rows(data, lambda row: _is_scene(data, row))
+    if not rows:
+        raise BadCorpus(
+            f"{data.folder} has no sound of the split {draw.split!r} with a picture in which two "
+            "things were found; choose another --split, or leave --data out."
+        )
+    found = []
+    for condition in prepared_conditions(studio, data, rows, seconds):
+        seen = studio.perceive(condition)
+        assert seen.real is not None
+        names = tuple(f"source {place}" for place in range(1, len(seen.sources) + 1))
+        alone = source_semantics(studio.pack.ssv2a, seen.sources)
+        wanted = torch.cat([normalize(seen.real.to(alone), dim=-1).unsqueeze(0), alone])
+        found.append(Scene(Composition(FRAME, names, condition.item), condition, wanted))
+    return found
+
+
+def _is_scene(data: PreparedData, row: int) -> bool:
+    return (
+        data.has(row, "clap")
+        and data.has(row, "sources")
+        and len(data.array(row, "sources")) >= LEAST_SOURCES
+    )
+
+
+@dataclass(frozen=True, eq=False)
 class Ear:
     """What the measures are taken with: the pack's own audio encoder and words in audio space.
 
@@ -104,16 +162,14 @@ class Ear:
     studio: Studio
     kept: Callable[[Composition, str, int, Sound], None] = lambda *_: None
 
-    def hear(self, composition: Composition, method: str, seed: int, sound: Sound) -> Heard:
+    def hear(self, scene: Scene, method: str, seed: int, sound: Sound) -> Heard:
         """Return the measures of one rendering."""
-        self.kept(composition, method, seed, sound)
-        pack = self.studio.pack
-        words = pack.texts.encode([composition.whole, *composition.sources])
-        wanted = source_semantics(pack.ssv2a, [SourceEmbedding("clip", row) for row in words])
-        wave = resampled(sound, pack.audio.sample_rate)
-        near = (wanted @ pack.audio.encode([wave])[0]).tolist()
+        self.kept(scene.composition, method, seed, sound)
+        encoder = self.studio.pack.audio
+        wave = resampled(sound, encoder.sample_rate)
+        near = (scene.wanted @ encoder.encode([wave])[0].to(scene.wanted)).tolist()
         beat = pulse(resampled(sound, MEL.sample_rate))
-        return Heard(composition, method, seed, near[0], min(near[1:]), beat)
+        return Heard(scene.composition, method, seed, near[0], min(near[1:]), beat)
 
 
 def both_ways(studio: Studio) -> dict[str, Method]:
@@ -154,15 +210,25 @@ def compare(
     seeds: Sequence[int],
     on_step: StepCallback,
 ) -> list[Heard]:
+    """Do as :func:`compare_scenes` with scenes in words."""
+    scenes = worded(ear.studio, compositions, seconds)
+    return compare_scenes(scenes, methods, ear, seeds, on_step)
+
+
+def compare_scenes(
+    scenes: Sequence[Scene],
+    methods: Mapping[str, Method],
+    ear: Ear,
+    seeds: Sequence[int],
+    on_step: StepCallback,
+) -> list[Heard]:
     """Render every scene by every method with every seed, and hear the results."""
     found = []
-    of = len(compositions) * len(methods) * len(seeds)
-    for number, composition in enumerate(compositions):
-        condition = Condition(f"scene {number + 1}", seconds, texts=composition.sources)
+    of = len(scenes) * len(methods) * len(seeds)
+    for scene in scenes:
         for name, method in methods.items():
             for seed in seeds:
-                sound = method.sound(condition, seed)
-                found.append(ear.hear(composition, name, seed, sound))
+                found.append(ear.hear(scene, name, seed, method.sound(scene.condition, seed)))
                 on_step(len(found), of)
     return found
 
@@ -181,7 +247,7 @@ class Average:
 def averages(heard: Sequence[Heard]) -> list[Average]:
     """Return means by kind and method, and wins over the first method, scene by scene and seed."""
     methods = list(dict.fromkeys(row.method for row in heard))
-    kinds = [kind for kind in KINDS if any(row.composition.kind == kind for row in heard)]
+    kinds = [kind for kind in ORDER if any(row.composition.kind == kind for row in heard)]
     found = []
     for kind in kinds:
         rows = [row for row in heard if row.composition.kind == kind]

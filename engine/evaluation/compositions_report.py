@@ -13,8 +13,8 @@ import torch
 from engine.evaluation import html
 from engine.evaluation.baselines import Sound
 from engine.evaluation.compositions import (
-    KINDS,
     MEASURES,
+    ORDER,
     Composition,
     Heard,
     averages,
@@ -85,7 +85,8 @@ def _table(heard: Sequence[Heard]) -> list[str]:
         html.table(html.Table("Means over the scenes of each kind", head, rows)),
         html.text(
             "Whole: how near the sound is to the words for the scene as a whole. Least source: how "
-            "near to the source it has least of. Both are cosines in the pack's audio space. "
+            "near to the source it has least of. Both are cosines in the pack's audio space. For "
+            "frames of prepared data the whole is the real sound and sources are what was found. "
             "Pulse: how regular its onsets are (0 to 1). The paper shows one example of each kind "
             "to listen to and gives no numbers.",
             look="note",
@@ -143,7 +144,7 @@ class Pictures:
         self.drawn: dict[tuple[str, str, str], bytes] = {}
         self._shown = [
             composition
-            for kind in KINDS
+            for kind in ORDER
             for composition in [c for c in compositions if c.kind == kind][:ROWS_SHOWN]
         ]
 

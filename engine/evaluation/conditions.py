@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import soundfile
 import torch
+from torch import Tensor
 
 from engine.cmss import SourceEmbedding
 from engine.evaluation.baselines import Condition, Method, Perceived, Sound, Studio
-from engine.evaluation.prepared_inputs import first_view, rows_of
+from engine.evaluation.prepared_inputs import rows_of
 from engine.steps import StepCallback
 from engine.training.data.batches import SLOTS
 from engine.training.data.folder import PICTURES, SOUNDS, VIDEOS
@@ -41,9 +42,14 @@ class Draw:
     split: str = "test"
     most: int = 100
 
-    def rows(self, data: PreparedData) -> list[int]:
-        """Return the chosen samples, in the order of the data; BadCorpus for an empty split."""
-        rows = rows_of(data, self.split)
+    def rows(
+        self, data: PreparedData, is_fit: Callable[[int], bool] = lambda row: True
+    ) -> list[int]:
+        """Return the chosen ones of the fit samples, in the order of the data.
+
+        BadCorpus for an empty split.
+        """
+        rows = [row for row in rows_of(data, self.split) if is_fit(row)]
         return sorted(sorted(rows, key=lambda row: drawn(data.facts(row).name))[: self.most])
 
 
@@ -101,14 +107,17 @@ def originals(
 
 
 def prepared_conditions(
-    studio: Studio, data: PreparedData, draw: Draw, seconds: float, library: Sequence[Path] = ()
+    studio: Studio,
+    data: PreparedData,
+    rows: Sequence[int],
+    seconds: float,
+    library: Sequence[Path] = (),
 ) -> list[Condition]:
-    """Return a condition for each drawn sample, and let the studio know what it shows.
+    """Return a condition for each of these samples, and let the studio know what it shows.
 
     That is the picture, whole and by its sources, or else the words. ``library`` are the folders
     of the real sounds themselves. BadCorpus if there is nothing to see or read.
     """
-    rows = draw.rows(data)
     found = []
     for row, (item, file) in zip(rows, originals(library, data, rows).items(), strict=True):
         condition = Condition(item, seconds, reference=(file.sound or file.video) if file else None)
@@ -118,8 +127,8 @@ def prepared_conditions(
             found.append(condition)
     if not found:
         raise BadCorpus(
-            f"No sample of the split {draw.split!r} of {data.folder} has a picture or words; "
-            "prepare the folder anew with pictures."
+            f"None of {len(rows)} samples of {data.folder} has a picture or words; prepare the "
+            "folder anew with pictures."
         )
     return found
 
@@ -130,12 +139,21 @@ def perceived(data: PreparedData, row: int) -> Perceived | None:
     seen = list(torch.from_numpy(data.array(row, "sources"))) if data.has(row, "sources") else []
     if not seen and frame is not None:
         seen = [frame]
-    if not seen and (view := first_view(data, row, READ)) is not None:
-        seen = [torch.from_numpy(view[1])]
+    if not seen:
+        seen = _read(data, row)
     if not seen:
         return None
     real = torch.from_numpy(data.array(row, "clap")) if data.has(row, "clap") else None
     return Perceived(tuple(SourceEmbedding("clip", each) for each in seen[:SLOTS]), frame, real)
+
+
+def _read(data: PreparedData, row: int) -> list[Tensor]:
+    """Return what stands for a sound that has no picture: one vector (clip_dim,), if any."""
+    kinds = data.facts(row).kinds
+    if not kinds:
+        return []
+    first = min(kinds, key=READ.index)
+    return [torch.from_numpy(data.array(row, "clip")[kinds.index(first)])]
 
 
 def render_all(

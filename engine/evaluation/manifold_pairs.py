@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.evaluation.prepared_inputs import first_view, rows_of
+from engine.evaluation.prepared_inputs import rows_of
 from engine.training.data.prepared import PreparedData
 from engine.training.data.samples import KINDS
 from osc_bridge.errors import BadCorpus
@@ -74,15 +74,27 @@ def gather(data: PreparedData, choice: Choice) -> Embedded:
     ranks = [min(map(KINDS.index, data.facts(row).kinds)) for row in rows]
     places = choice.rows([data.facts(row).foley_class for row in rows], ranks)
     chosen = [rows[place] for place in places]
-    views = [first_view(data, row) for row in chosen]
-    clips = np.stack([view for _, view in filter(None, views)]).astype(np.float64)
+    clips = _shown(data, chosen)
     return Embedded(
-        clips=clips,
+        clips=clips.astype(np.float64),
         claps=np.stack([data.array(row, "clap") for row in chosen]).astype(np.float64),
         labels=tuple(data.facts(row).foley_class for row in chosen),
-        pictured=sum(kind in PICTURES for kind, _ in filter(None, views)),
+        pictured=sum(KINDS[ranks[place]] in PICTURES for place in places),
         distinct=len(np.unique(clips, axis=0)),
     )
+
+
+def _shown(data: PreparedData, rows: Sequence[int]) -> NDArray[np.float32]:
+    """Return the image side of each sample (N, clip_dim): of its best kind, the least shown yet."""
+    shown: Counter[bytes] = Counter()
+    found = []
+    for row in rows:
+        kinds, views = data.facts(row).kinds, data.array(row, "clip")
+        best = min(kinds, key=KINDS.index)
+        options = [view for view, kind in zip(views, kinds, strict=True) if kind == best]
+        found.append(min(options, key=lambda view: shown[view.tobytes()]))
+        shown[found[-1].tobytes()] += 1
+    return np.stack(found)
 
 
 def _is_paired(data: PreparedData, row: int) -> bool:

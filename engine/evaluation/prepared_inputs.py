@@ -7,13 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engine.models.pack import PackManifest
 from engine.training.course import RESULTS
 from engine.training.data.prepared import PreparedData
-from engine.training.data.samples import KINDS, Kind
 from osc_bridge.errors import BadCorpus
 
 
@@ -73,14 +69,3 @@ def rows_of(data: PreparedData, split: str) -> list[int]:
             "choose with --split, or prepare a folder that has some."
         )
     return found
-
-
-def first_view(
-    data: PreparedData, row: int, order: Sequence[Kind] = KINDS
-) -> tuple[Kind, NDArray[np.float32]] | None:
-    """Return the first image-space side (clip_dim,) of a sample in this order of kinds, if any."""
-    kinds = data.facts(row).kinds
-    for kind in order:
-        if kind in kinds:
-            return kind, data.array(row, "clip")[kinds.index(kind)]
-    return None

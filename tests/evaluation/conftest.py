@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Made:
-    """One sample to be: ``sources`` are detected in its picture, -1 for no picture."""
+    """One sample to be: ``sources`` are detected in its picture, -1 for no picture.
+
+    ``views`` are keys of its image-space sides; equal keys give equal sides.
+    """
 
     name: str
     split: str = "test"
@@ -31,6 +34,7 @@ class Made:
     is_heard: bool = True
     may_publish: bool = True
     package: str = "p"
+    views: tuple[str, ...] = ()
 
 
 def unit(key: str, dims: int) -> np.ndarray:
@@ -52,7 +56,8 @@ def as_sample(of: Made, clip_dim: int, clap_dim: int) -> Sample:
         may_publish=of.may_publish,
         kinds=of.kinds,
     )
-    views = [unit(f"{of.name} {place}", clip_dim) for place in range(len(of.kinds))]
+    keys = of.views or [f"{of.name} {place}" for place in range(len(of.kinds))]
+    views = [unit(key, clip_dim) for key in keys]
     arrays = {"clip": np.stack(views) if views else np.zeros((0, clip_dim), "<f4")}
     if of.is_heard:
         arrays["clap"] = unit(of.name, clap_dim)

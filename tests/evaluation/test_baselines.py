@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -37,15 +38,18 @@ from engine.evaluation.compositions import (
     averages,
     both_ways,
     compare,
+    compare_scenes,
+    framed,
     pulse,
     read_compositions,
 )
-from engine.evaluation.conditions import render_all, write_sound
+from engine.evaluation.conditions import Draw, render_all, write_sound
 from engine.evaluation.mapper import Mapper, MapperSettings
 from engine.evaluation.outputs import LAYOUTS, fit, parse_method, read_outputs
 from engine.perception.base import Region
 from engine.perception.mel import MEL
 from engine.steps import StepCallback, no_steps
+from engine.training.data.prepared import PreparedData
 from osc_bridge.errors import BadCorpus, FileMissing, NothingToRender, OutOfRange
 
 if TYPE_CHECKING:
@@ -260,6 +264,22 @@ def test_the_table_counts_wins_over_the_cascade(studio: Studio) -> None:
     wins = sum(b.whole > a.whole for a, b in zip(heard[:2], heard[2:], strict=True))
     assert rows[1].wins["whole"] == wins
     assert rows[1].means["least"] == pytest.approx((heard[2].least + heard[3].least) / 2)
+
+
+def test_frames_with_several_sources_are_scenes(
+    studio: Studio, made: Callable[..., Any], prepare: Callable[..., Path]
+) -> None:
+    silent = made("d.png", sources=3, is_heard=False)
+    samples = [made("a.wav", sources=2), made("b.wav", sources=1), made("c.wav"), silent]
+    data = PreparedData(prepare(samples))
+    own = Studio(studio.pack, "preview")
+    (scene,) = framed(own, data, Draw(), 0.4)
+    assert scene.composition == Composition("frame", ("source 1", "source 2"), "a")
+    assert scene.wanted[0].tolist() == pytest.approx(data.array(0, "clap").tolist(), abs=1e-6)
+    heard = compare_scenes([scene], both_ways(own), Ear(own), (1,), no_steps)
+    assert [row.kind for row in averages(heard)] == ["frame", "frame"]
+    with pytest.raises(BadCorpus, match="two things were found"):
+        framed(own, PreparedData(prepare(samples[1:], "few")), Draw(), 0.4)
 
 
 def test_our_scenes_are_of_every_kind() -> None:

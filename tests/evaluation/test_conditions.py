@@ -57,7 +57,7 @@ def test_a_sample_is_seen_by_its_sources_or_whole_or_read(
     read = made("c.wav", kinds=("translated", "words"))
     unseen, silent = made("d.wav", kinds=()), made("e.png", sources=1, is_heard=False)
     data = PreparedData(prepare([several, whole, read, unseen, silent]))
-    a, b, c, e = prepared_conditions(studio, data, Draw(), 0.4)
+    a, b, c, e = prepared_conditions(studio, data, range(len(data)), 0.4)
     assert len(studio.perceive(a).sources) == 2
     frame = studio.perceive(b).frame
     assert frame is not None
@@ -180,7 +180,7 @@ def test_the_same_sample_sounds_the_same_beside_others(
     made: Callable[..., Any], prepare: Callable[..., Path], studio: Studio
 ) -> None:
     data = PreparedData(prepare([made("a.wav"), made("b.wav")]))
-    both = prepared_conditions(studio, data, Draw(), 0.4)
+    both = prepared_conditions(studio, data, range(len(data)), 0.4)
     oracle = Oracle(studio)
     assert (oracle.sound(both[0], 5).wave == oracle.sound(replace(both[0]), 5).wave).all()
 

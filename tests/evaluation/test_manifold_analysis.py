@@ -195,6 +195,18 @@ def test_pictures_go_before_words_and_the_draw_hangs_on_the_seed(
     assert any(claps != three[0] for claps in three)
 
 
+def test_no_picture_stands_for_two_sounds_where_each_can_have_its_own(
+    made: Callable[..., Any], prepare: Callable[..., Path]
+) -> None:
+    views = ("one", "two", "three")
+    kinds = ("curated",) * 3
+    samples = [
+        made(f"{place}.wav", foley_class="ab"[place % 2], kinds=kinds, views=views)
+        for place in range(6)
+    ]
+    assert gather(PreparedData(prepare(samples)), Choice()).distinct == 3
+
+
 def test_several_folders_are_one_set(
     made: Callable[..., Any], prepare: Callable[..., Path]
 ) -> None:
