@@ -123,9 +123,8 @@ def test_a_training_moves_between_one_process_and_two(runs: Runs) -> None:
 
 
 def test_muon_works_on_shards(runs: Runs) -> None:
-    """To the precision of its own bfloat16."""
     alone, together = runs.told["alone-muon"]["losses"], runs.told["muon"]["losses"]
-    assert together == pytest.approx(alone, rel=0.01)
+    assert together == pytest.approx(alone, rel=1e-4)
 
 
 def close(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
@@ -192,6 +191,8 @@ def test_patience_ends_a_training_that_gets_no_better(toy: ModuleType, tmp_path:
     assert steps == [1, 2, 3, 4]
     scripted(toy, place, Watch(every=1, patience=2), [])
     assert steps == [1, 2, 3, 4]
+    scripted(toy, place, Watch(every=4, patience=0), [0.5])
+    assert steps == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 def test_a_checkpoint_of_another_model_is_named(toy: ModuleType, tmp_path: Path) -> None:

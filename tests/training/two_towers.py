@@ -19,6 +19,7 @@ from torch.nn import functional
 from engine.cmss import Gaussian
 from engine.training.loop import At, Lesson, Place, Schedule, Watch, fit
 from engine.training.losses import contrastive
+from engine.training.muon import Muon
 from engine.training.shards import own
 from engine.training.world import World, joined
 from osc_bridge.errors import Cancelled
@@ -75,12 +76,13 @@ def _far(teacher: nn.Module, x: Tensor, mu: Tensor) -> Tensor:
 
 
 def by_muon() -> Lesson:
-    """Return the stage with Muon for the matrices of a tower."""
+    """Return the stage with Muon for the matrices of both towers, two of each shape."""
     one = lesson()
     assert isinstance(one.model, Towers)
-    matrices = [p for p in one.model.left.parameters() if p.ndim == 2]
-    rest = [p for p in one.model.parameters() if p.ndim != 2]
-    turn = [torch.optim.Muon(matrices, lr=0.02), torch.optim.AdamW(rest, 0.02)]
+    towers = [*one.model.left.parameters(), *one.model.right.parameters()]
+    matrices = [p for p in towers if p.ndim == 2]
+    rest = [*one.model.back.parameters(), one.model.temperature]
+    turn = [Muon(matrices, lr=0.02, ns_steps=4), torch.optim.AdamW(rest, 0.02)]
     return replace(one, turns=[turn])
 
 
