@@ -80,8 +80,8 @@ def _naming(figures: Figures) -> Iterator[Bar]:
             for top in (1, 5):
                 what = f"named as often as real, from {words}: {judge}, top-{top}"
                 of = figures["judges"].get(judge)
-                found = of and of["naming"]["rows"][row][f"ratio_{top}"]
-                why = _why(figures, judge) if not of else "no real sound is named"
+                found = of and of["naming"]["rows"].get(row, {}).get(f"ratio_{top}")
+                why = "no sound, or no real one is named" if of else _why(figures, judge)
                 yield _bar(what, "at least", LEAST_RATIO, found or None, why)
 
 
@@ -89,9 +89,10 @@ def _distances(figures: Figures) -> Iterator[Bar]:
     for judge in JUDGES:
         for row, words in ROWS.items():
             of = figures["judges"].get(judge)
-            found = of and of["distance"][row]["ratio"]
+            found = of and of["distance"].get(row, {}).get("ratio")
             what = f"Fréchet distance over that of training sounds, from {words}: {judge}"
-            yield _bar(what, "at most", MOST_DISTANCE_RATIO, found or None, _why(figures, judge))
+            why = "too few sounds" if of else _why(figures, judge)
+            yield _bar(what, "at most", MOST_DISTANCE_RATIO, found or None, why)
 
 
 def _copies(found: Figures) -> Iterator[Bar]:

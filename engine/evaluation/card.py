@@ -114,7 +114,7 @@ def _judge(name: str, figures: Figures) -> str:
     ]
     chance = [f"{100 * found['chance'][top]:.1f} %" for top in ("top_1", "top_5")]
     head = ["sounds", "count", "top-1", "top-5", "over real, top-1", "over real, top-5"]
-    seen = found["naming"]["rows"]["pictures"]["classes"]
+    seen = found["naming"]["rows"].get("pictures", {}).get("classes", 0)
     return f"""## Named by {name}
 
 {JUDGES[name].capitalize()}: taught {found["classes"]} classes by {found["taught_by"]} sounds of

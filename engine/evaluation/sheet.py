@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 SECONDS = 4.0
 ROWS = {"real": "real", "words": "from words", "pictures": "from a picture"}
 SIDES = 2  # classes beside each other
-COLOURS = 24
-DPI = 80
+COLOURS = 32
+DPI = 120
 
 
 def draw(rows: Mapping[str, Row], path: Path, classes: int, source: str) -> None:

