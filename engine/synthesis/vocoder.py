@@ -1,4 +1,4 @@
-"""From log-mels back to a wave: Griffin-Lim alone, or from where a learned network starts it.
+"""From log-mels back to a wave: by Griffin-Lim, or by a learned network that it refines.
 
 Our own, in torch: librosa's would add numba and half a second of start, torchaudio a binary tied to
 one torch release.
@@ -22,8 +22,12 @@ MOMENTUM = 0.99  # Perraudin, Balazs and Sondergaard, 2013
 MEL_UPDATES = 12
 ITERATIONS: Final[Mapping[Quality, int]] = {"preview": 8, "final": 32}
 """Of Griffin-Lim from random phases."""
-REFINEMENTS: Final[Mapping[Quality, int]] = {"preview": 1, "final": 4}
-"""Of Griffin-Lim from learned phases."""
+REFINEMENTS = 1
+"""Of Griffin-Lim from learned phases: what makes magnitudes and phases agree.
+
+Measured with a network that had learned little, on 40 held-out sounds: distance of the spectra
+13.3 dB without, 9.3 dB with one, 10.2 dB with four (the network alone: 12.0 dB).
+"""
 
 
 class Vocoder(Protocol):
@@ -76,8 +80,8 @@ class LearnedVocoder:
         self._network = network.eval()
 
     def steps(self, quality: Quality) -> int:
-        """Return the network's one step, the updates of the magnitudes and the refinements."""
-        return 1 + MEL_UPDATES + REFINEMENTS[quality]
+        """Return the network's one step, the updates of the magnitudes and the refinement."""
+        return 1 + MEL_UPDATES + REFINEMENTS
 
     def sound(
         self,
@@ -94,7 +98,7 @@ class LearnedVocoder:
         magnitudes = mel_to_magnitudes(mels, _part(on_step, 1, of), start)
         phases = spectrum / start.clamp(min=1e-9)
         refining = _part(on_step, 1 + MEL_UPDATES, of)
-        return refined(magnitudes, phases, REFINEMENTS[quality], refining)
+        return refined(magnitudes, phases, REFINEMENTS, refining)
 
 
 def vocoder_of(network: Vocos | None, device: torch.device) -> Vocoder:
