@@ -30,8 +30,11 @@ from engine.training.world import World, joined
 from osc_bridge.errors import BadCorpus
 from presets.files import remove_parts, write_whole
 
-FREE = ("device", "precision", "parallel", "tensorboard", "steps", "validate_every", "patience")
-"""What may differ when a stopped stage goes on."""
+FREE = (
+    *("device", "precision", "parallel", "tensorboard"),
+    *("steps", "learning_rate", "validate_every", "patience"),
+)
+"""What may differ when a stopped stage goes on; a lower rate cures a loss that became infinite."""
 
 _STAGES: Final[dict[StageName, Callable[..., dict[str, float]]]] = {
     "encoder": stage_encoder.train,
@@ -83,13 +86,14 @@ def run_stage(
 
 def _deterministic(work: Callable[[], dict[str, float]]) -> dict[str, float]:
     """Do the work with algorithms that give the same each time, and leave the global dice alone."""
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = False
+    cudnn = torch.backends.cudnn
+    before = cudnn.benchmark, cudnn.deterministic
+    cudnn.benchmark, cudnn.deterministic = False, True
     try:
         with torch.random.fork_rng():
             return work()
     finally:
-        torch.backends.cudnn.benchmark = before
+        cudnn.benchmark, cudnn.deterministic = before
 
 
 def _journals(settings: Settings, folder: Path, world: World) -> AbstractContextManager[Journals]:
