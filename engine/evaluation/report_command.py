@@ -46,6 +46,9 @@ def report(
 
     Install aisfx for the second judge: pip install --no-deps aisfx tqdm
     """
+    from engine.threads import sleep_while_waiting  # noqa: PLC0415
+
+    sleep_while_waiting()
     from engine.evaluation.report import compare_guidances, write_report  # noqa: PLC0415
     from engine.models.pack import pack_folder  # noqa: PLC0415
     from engine.training.commands import Shown  # noqa: PLC0415
