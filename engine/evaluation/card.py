@@ -22,8 +22,8 @@ ROWS = {
     "prototype": "mean picture of the class (no generator)",
 }
 JUDGES = {
-    "judge": "statistics of log-mels and extremely randomised trees",
-    "aisfx": "a linear probe on the embeddings of aiSFX (Ma and Lerch, ISMIR 2022; CC BY 4.0)",
+    "judge": "Statistics of log-mels and extremely randomised trees",
+    "aisfx": "A linear probe on the embeddings of aiSFX (Ma and Lerch, ISMIR 2022; CC BY 4.0)",
 }
 
 
@@ -99,7 +99,7 @@ def _judge(name: str, figures: Figures) -> str:
         why = figures["not_measured"].get(name, "this judge did not listen")
         return f"""## Named by {name}
 
-{JUDGES[name].capitalize()}. Not measured: {why}.
+{JUDGES[name]}. Not measured: {why}.
 """
     found = figures["judges"][name]
     rows = [
@@ -117,7 +117,7 @@ def _judge(name: str, figures: Figures) -> str:
     seen = found["naming"]["rows"].get("pictures", {}).get("classes", 0)
     return f"""## Named by {name}
 
-{JUDGES[name].capitalize()}: taught {found["classes"]} classes by {found["taught_by"]} sounds of
+{JUDGES[name]}: taught {found["classes"]} classes by {found["taught_by"]} sounds of
 packages that neither encoder nor generator saw, the `judge` split and packages whose licence kept
 them from training. Pictures exist for {seen} of the classes; their ratio is to the real sounds of
 these.
@@ -136,7 +136,8 @@ def _distance(figures: Figures) -> str:
             _ratio(of["ratio"]),
         ]
         for name, judge in figures["judges"].items()
-        for row, of in judge["distance"].items()
+        for row in ROWS
+        if (of := judge["distance"].get(row))
     ]
     head = ["sounds", "embedding", "count", "to held-out", "training to held-out", "ratio"]
     return f"""## Fréchet distance
