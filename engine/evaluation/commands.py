@@ -24,6 +24,7 @@ NOT_PAPER = (
     "pairs",
     "embedders",
     "embeddings",
+    "training",
     "teach",
     "judges",
     "labels",
@@ -54,7 +55,7 @@ NOT_PAPER = (
 @click.option(
     "--training",
     type=_folder,
-    help="What the generator learned from: ratio, copies; with --paper the training's work folder.",
+    help="What the generator learned from: ratio, copies.",
 )
 @click.option("--teach", type=_folder, help="Sounds by class that teach the judge: SSMS, classes.")
 @click.option(
@@ -168,7 +169,7 @@ def _paper(as_json: bool, options: dict[str, Any]) -> None:
     from engine.evaluation.paper_wish import PaperWish  # noqa: PLC0415
     from engine.evaluation.progress import shown  # noqa: PLC0415
 
-    taken = ("data", "work", "pack", "training", "beats", "offsets", "seed")
+    taken = ("data", "work", "pack", "beats", "offsets", "seed")
     wish = PaperWish(**{name: options[name] for name in taken}, how=_draws(options))
     with shown(as_json) as stage:
         bench = Bench(wish, stage)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from PIL import Image
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from engine.models.loading import LoadedPack
     from engine.models.pack import PackManifest
 
+T = TypeVar("T")
 CELL = 240  # pixels, of one source in a scene's picture
 
 
@@ -70,6 +71,7 @@ class Bench:
     wish: PaperWish
     stage: Stage
     looks: dict[Path, Tensor] = field(default_factory=dict)
+    made: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def manifest(self) -> PackManifest:
@@ -188,16 +190,23 @@ class Bench:
         save_mapper(made, self.manifest.digest, path)
         return made
 
-    def _seen(self, item: Item, frame: Path) -> Perceived:
-        crops = [self._look(path) for path in item.pictures]
-        whole = crops[0] if len(crops) == 1 else self._look(frame)
-        return Perceived(tuple(SourceEmbedding("clip", row) for row in crops), whole)
-
-    def _look(self, path: Path) -> Tensor:
+    def look(self, path: Path) -> Tensor:
         """Return a picture in image space (clip_dim,); each is looked at once."""
         if path not in self.looks:
             self.looks[path] = self.pack.images.encode([load_frame(path)])[0]
         return self.looks[path]
+
+    def shared(self, make: Callable[[Bench], T]) -> T:
+        """Return what ``make`` makes of this bench, made once for all parts."""
+        name = f"{make.__module__}.{make.__name__}"
+        if name not in self.made:
+            self.made[name] = make(self)
+        return self.made[name]  # type: ignore[no-any-return]
+
+    def _seen(self, item: Item, frame: Path) -> Perceived:
+        crops = [self.look(path) for path in item.pictures]
+        whole = crops[0] if len(crops) == 1 else self.look(frame)
+        return Perceived(tuple(SourceEmbedding("clip", row) for row in crops), whole)
 
     def _clean(self, section: str, name: str) -> Path:
         folder = self.folder / section / name

@@ -14,7 +14,7 @@ from engine.evaluation.paper_parts import PARTS
 from engine.evaluation.paper_verdicts import Verdict
 
 Figures = Mapping[str, Any]
-COMMAND = "wildtrack evaluate --paper --data CORPUS --work WORK --training TRAINING"
+COMMAND = "wildtrack evaluate --paper --data CORPUS --work WORK"
 
 
 def write_page(figures: Figures) -> str:

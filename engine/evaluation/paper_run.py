@@ -1,6 +1,6 @@
 """``wildtrack evaluate --paper``, part by part: each kept in the work folder, then one page of all.
 
-A part is measured again when what it depends on has changed: pack, corpus, seed, scale, training.
+A part is measured again when what it depends on has changed: pack, corpus, seed, scale.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from engine.evaluation import paper_generation, paper_manifold, paper_others, paper_training
+from engine.evaluation import paper_ablations, paper_generation, paper_manifold, paper_others
 from engine.evaluation.paper_bench import Bench, Part
 from engine.evaluation.paper_page import write_page
 from engine.evaluation.paper_parts import PARTS, PartName
@@ -28,15 +28,14 @@ _MEASURES: Final[Mapping[PartName, Part]] = {
     "single": paper_generation.single,
     "multi": paper_generation.multi,
     "synchrony": paper_others.synchrony,
-    "ablations": paper_training.ablations,
+    "ablations": paper_ablations.ablations,
     "manifold": paper_manifold.manifold,
     "cycle-mix": paper_generation.cycle_mix,
     "composition": paper_generation.composition,
-    "audio": paper_training.audio,
+    "audio": paper_ablations.audio,
     "muting": paper_others.mute,
     "starter": paper_others.starter,
 }
-_OF_TRAINING = ("ablations", "audio")
 
 
 def measure(bench: Bench, names: Sequence[PartName]) -> None:
@@ -123,7 +122,6 @@ def _tried(bench: Bench, part: Callable[[Bench], dict[str, Any]]) -> dict[str, A
 def _without_places(text: str, wish: PaperWish) -> str:
     """Return a sentence without this machine's paths: it will stand on a page for everybody."""
     places = {
-        str(wish.training): "TRAINING",
         str(wish.work): "WORK",
         str(wish.data): "CORPUS",
         sys.executable: "python",
@@ -137,8 +135,6 @@ def _key(bench: Bench, name: PartName) -> dict[str, Any]:
     key = {**bench.key, "beats": bench.wish.beats is not None}
     if name == "synchrony":
         key["offsets"] = bench.wish.offsets_key()
-    if name in _OF_TRAINING:
-        key["training"] = bench.wish.training_key()
     plain: dict[str, Any] = json.loads(json.dumps(key))
     return plain
 

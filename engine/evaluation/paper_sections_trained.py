@@ -101,7 +101,8 @@ def _trained(rows: Found, found: Found) -> str:
     learned = found["learned"]
     parts = [
         f"{learned['sounds']} sounds and {learned['scenes']} scenes to learn from, {seeds} seeds; "
-        "brackets hold the least and the most of the seeds.\n"
+        "brackets hold 95 % t intervals over them, which say how much the luck of a training "
+        "matters, not how much other sounds would.\n"
     ]
     for asked, title in ASKED.items():
         lines = {name: _asked(row, asked) for name, row in rows.items()}
@@ -183,7 +184,7 @@ def _alike(small: Found, trained: Found) -> str:
         for share, of in shares.items()
     ]
     seeds = len(trained["budget"]["seeds"])
-    note = f"{seeds} seeds; brackets hold the least and the most of them.\n\n"
+    note = f"{seeds} seeds; brackets hold 95 % t intervals over them.\n\n"
     return note + table(["trained and measured with", *marks.values()], rows)
 
 

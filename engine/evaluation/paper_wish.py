@@ -21,7 +21,8 @@ class Scale:
     """How much is measured; the defaults take a few minutes on two cores.
 
     ``each`` sounds a class, at most ``singles`` in all; ``scenes`` of several sources;
-    ``pairs`` that the mapper learns from in ``mapper_steps``; ``draws`` of pairs for the manifold.
+    ``pairs`` that the mapper learns from in ``mapper_steps``; ``draws`` of pairs for the manifold;
+    ablations learn from ``learned`` sounds and scenes of them, and are asked for ``held`` ones.
     """
 
     each: int = 3
@@ -30,6 +31,10 @@ class Scale:
     pairs: int = 1500
     mapper_steps: int = 1500
     draws: int = 20
+    learned: int = 1500
+    learned_scenes: int = 768
+    held: int = 500
+    held_scenes: int = 192
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -41,14 +46,13 @@ class Scale:
 class PaperWish:
     """``data`` is laid out as docs/training-data.md says; ``work`` keeps what was measured.
 
-    ``training`` is the work folder of the pack's training, ``beats`` a checkpoint, ``offsets`` a
-    CSV of Synchformer's outputs: what needs one of them and has none is named as not measured.
+    ``beats`` is a checkpoint, ``offsets`` a CSV of Synchformer's outputs: what needs one of them
+    and has none is named as not measured.
     """
 
     data: Path
     work: Path
     pack: str = "starter"
-    training: Path | None = None
     beats: Path | None = None
     offsets: Path | None = None
     seed: int = 1
@@ -64,18 +68,6 @@ class PaperWish:
             "how": asdict(self.how),
             "scale": asdict(self.scale),
         }
-
-    def training_key(self) -> dict[str, str] | None:
-        """Return the SHA-256 (hex) of each record that the training left, or None without one."""
-        if self.training is None:
-            return None
-        records = sorted(self.training.glob("*.json"))
-        if not records:
-            raise BadCorpus(
-                f"{self.training} holds no record of a training (plan.json); give the folder that "
-                "wildtrack train wrote to with --work."
-            )
-        return {path.name: _hash(path) for path in records}
 
     def offsets_key(self) -> str | None:
         """Return the SHA-256 (hex) of Synchformer's outputs, or None without them."""

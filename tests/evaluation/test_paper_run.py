@@ -18,10 +18,18 @@ from click.testing import CliRunner, Result
 from PIL import Image, ImageDraw
 from torch.nn import functional
 
-from engine.evaluation import judge, paper_bench, paper_generation, paper_others, paper_run
+from engine.evaluation import (
+    judge,
+    paper_ablations,
+    paper_bench,
+    paper_generation,
+    paper_others,
+    paper_run,
+)
 from engine.evaluation.bootstrap import Bootstrap
 from engine.evaluation.commands import evaluate as command
 from engine.evaluation.compositions import SCENES
+from engine.evaluation.paper_ablations import held_clips, learned_clips
 from engine.evaluation.paper_bench import Bench, side_by_side
 from engine.evaluation.paper_items import mixture, scenes, singles
 from engine.evaluation.paper_page import write_page
@@ -31,13 +39,26 @@ from engine.evaluation.paper_wish import PaperWish, Scale
 from engine.evaluation.rendering import Renderer
 from engine.models.loading import LoadedPack, load_codec
 from engine.steps import StepCallback, no_steps
+from engine.training.ablations import Budget
 from engine.training.corpus import read_clips, read_pictures
 from osc_bridge.errors import BadCorpus, Cancelled, FileMissing, OutOfRange
 
 RATE = 22_050
 COLOURS = {"engine": "red", "rain": "blue", "bell": "green"}
 EACH = {"test": 5, "judge": 5, "train": 10}
-SMALL = Scale(each=2, singles=6, scenes=4, pairs=6, mapper_steps=3, draws=2)
+SMALL = Scale(
+    each=2,
+    singles=6,
+    scenes=4,
+    pairs=6,
+    mapper_steps=3,
+    draws=2,
+    learned=20,
+    learned_scenes=4,
+    held=15,
+    held_scenes=6,
+)
+FEW = Budget(fold_steps=2, remix_steps=2, pairs=4, scenes=4, seeds=(1, 2))
 
 
 def quiet(name: str) -> StepCallback:
@@ -104,6 +125,7 @@ def small(loaded_tiny_pack: LoadedPack, tiny_pack: Path) -> Iterator[None]:
         patch.setattr(paper_generation, "COMPOSED_S", 0.4)
         patch.setattr(paper_generation, "COMPOSED_SEEDS", 1)
         patch.setattr(paper_others, "MUTED_SCENES", 1)
+        patch.setattr(paper_ablations, "BUDGET", FEW)
         yield
 
 
@@ -132,8 +154,7 @@ def test_every_part_is_there_and_makes_a_page(done: Bench) -> None:
     assert "has not been run yet" not in page
     assert str(done.wish.work) not in page
     reasons = dict(paper_run.reasons(found))
-    assert set(reasons) == {"synchrony", "ablations", "audio", "starter"}
-    assert "--training" in reasons["ablations"]
+    assert set(reasons) == {"synchrony", "starter"}
     assert "--offsets" in reasons["synchrony"]
 
 
@@ -184,13 +205,27 @@ def test_another_seed_makes_every_part_unknown(done: Bench) -> None:
     assert paper_run.figures(other)["parts"] == {}
 
 
-def test_another_training_makes_its_parts_unknown(done: Bench, tmp_path: Path) -> None:
-    (tmp_path / "plan.json").write_text("{}")
-    other = Bench(replace(done.wish, training=tmp_path), quiet)
-    assert {"ablations", "audio"}.isdisjoint(paper_run.figures(other)["parts"])
-    assert "single" in paper_run.figures(other)["parts"]
-    with pytest.raises(BadCorpus, match=r"no record of a training"):
-        replace(done.wish, training=done.folder / "single").training_key()
+def test_offsets_make_their_part_unknown_and_are_measured(done: Bench, tmp_path: Path) -> None:
+    offsets = tmp_path / "offsets.csv"
+    offsets.write_text("name,-0.2,0.0,0.2\nhum,0.5,0.25,0.25\n")
+    other = Bench(replace(done.wish, offsets=offsets), quiet)
+    assert set(PARTS) - set(paper_run.figures(other)["parts"]) == {"synchrony"}
+    found = paper_others.synchrony(other)
+    assert found["top_1_s"]["value"] == pytest.approx(0.2)
+    figures = paper_run.figures(done)
+    figures["parts"]["synchrony"]["measured"] = found
+    assert "| ours | 0.200 (0.200 to 0.200) |" in write_page(figures)
+
+
+def test_ablations_have_every_row_and_share_no_sound_between_learned_and_held(
+    done: Bench,
+) -> None:
+    found = measured(done, "ablations")
+    assert list(found["table_4"]) == ["CLIP only", "manifold only", "both"]
+    assert list(found["table_5"]) == ["0", "0.35", "0.65", "1"]
+    assert found["learned"] == {"sounds": 20, "scenes": 4}
+    paths = [{clip.path for clip in part(done)} for part in (learned_clips, held_clips)]
+    assert paths[0].isdisjoint(paths[1])
 
 
 def test_a_broken_record_is_refused(done: Bench, tmp_path: Path) -> None:
