@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.models.pack import PackManifest
-from engine.training.course import RESULTS
 from engine.training.data.prepared import PreparedData
+from engine.training.results import RESULTS
 from osc_bridge.errors import BadCorpus
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from safetensors.torch import save_file
 from torch import nn
@@ -20,22 +19,10 @@ from engine.training.data.listening import NO_PACK, digest_with, pack_digest, re
 from engine.training.data.prepared import PreparedData
 from engine.training.journal import Journals, no_journals
 from engine.training.loop import Place
-from engine.training.settings import StageName
+from engine.training.results import RESULTS, StageName
 from engine.training.world import ALONE, World
 from osc_bridge.errors import BadCorpus, FileMissing
 from presets.files import writing_whole
-
-RESULTS: Final[dict[StageName, str]] = {
-    "encoder": "audio_net.safetensors",
-    "manifold": "manifold",
-    "audio2clip": "translated",
-    "remixer": "mixed",
-    "aggregator": "video",
-    "autoencoder": "codec.safetensors",
-    "decoder": "generator.safetensors",
-    "vocoder": "vocoder.safetensors",
-}
-"""The folder or file of the model that each stage leaves in the work folder."""
 
 
 def silent(_: str) -> StepCallback:

@@ -12,9 +12,9 @@ from typing import Any, Final, cast
 
 from engine.models.sizes import TEXT_DIM, StarterSizes
 from engine.synthesis.codec import CodecSettings
-from engine.training.course import RESULTS
 from engine.training.data.listening import NO_PACK
 from engine.training.model_sizes import ssv2a_config
+from engine.training.results import RESULTS, StageName
 from engine.training.run import FREE
 from engine.training.settings import (
     AutoencoderSettings,
@@ -23,7 +23,6 @@ from engine.training.settings import (
     ManifoldSettings,
     RemixerSettings,
     Settings,
-    StageName,
     TranslatorSettings,
     load_settings,
 )

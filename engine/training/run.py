@@ -25,7 +25,8 @@ from engine.training import (
 from engine.training.course import Course, Folders, silent
 from engine.training.data.prepared import PreparedData
 from engine.training.journal import Journals, no_journals, tensorboard
-from engine.training.settings import Settings, StageName
+from engine.training.results import StageName
+from engine.training.settings import Settings
 from engine.training.world import World, joined
 from osc_bridge.errors import BadCorpus
 from presets.files import remove_parts, write_whole

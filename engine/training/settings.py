@@ -9,27 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast, get_args
+from typing import Annotated, Any, Final, Literal, cast
 
 import presets
 from engine.training.loop import Schedule, Watch
+from engine.training.results import StageName
 from engine.training.strict_toml import checked, read_toml
 from engine.training.vocoder_table import VocoderTable
 from engine.training.within import Within
 from engine.training.world import Parallel, Precision
 from osc_bridge.errors import BadPreset
 
-StageName = Literal[
-    "encoder",
-    "manifold",
-    "audio2clip",
-    "remixer",
-    "aggregator",
-    "autoencoder",
-    "decoder",
-    "vocoder",
-]
-STAGE_NAMES: Final[tuple[StageName, ...]] = get_args(StageName)
 Size = Literal["tiny", "starter", "paper"]
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from engine.models.weights import load_network
@@ -21,8 +20,9 @@ from engine.training.loop import fit, generator_for
 from engine.training.mean_teacher import Numbers
 from engine.training.settings import AutoencoderSettings
 from engine.training.sound_views import SoundView
+from engine.training.weight_shapes import weight_shapes
 from engine.training.world import World
-from osc_bridge.errors import BadCheckpoint, FileMissing
+from osc_bridge.errors import BadCheckpoint
 
 HELD = 64
 HELD_SEED = 7
@@ -80,15 +80,7 @@ def read_codec(path: Path) -> MelCodec:
 
     FileMissing, BadCheckpoint.
     """
-    if not path.is_file():
-        raise FileMissing(
-            f"There is no {path} yet; run wildtrack train autoencoder with this --work first."
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise BadCheckpoint(f"{path} is no safetensors file ({error}); train it anew.") from error
+    shapes = weight_shapes(path, "autoencoder")
     basis, phase = shapes.get("basis"), shapes.get("edges.phase")
     if not basis or not phase or len(basis) != 2 or basis[1] % MEL.mels:
         raise BadCheckpoint(f"{path} holds no mel codec; give what the stage autoencoder left.")

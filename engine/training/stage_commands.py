@@ -6,12 +6,11 @@ import json
 import os
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
-if TYPE_CHECKING:
-    from engine.training.settings import StageName
+from engine.training.results import RESULTS, StageName
 
 STAGES: Final[dict[StageName, str]] = {
     "encoder": "Train the audio encoder; give it to train data with --audio-encoder.",
@@ -23,7 +22,20 @@ STAGES: Final[dict[StageName, str]] = {
     "decoder": "Train the generator; after autoencoder and manifold.",
     "vocoder": "Train what makes mels audible; needs --corpus, the folder that was prepared.",
 }
+_NEEDS: Final[dict[StageName, str]] = {
+    "encoder": "mels and words of sounds",
+    "manifold": "embedded sounds with words or pictures",
+    "audio2clip": "embedded sounds with words or pictures",
+    "remixer": "embedded sounds with mels, or pictures with detected things",
+    "aggregator": "embedded sounds with mels, or videos with --frames",
+    "autoencoder": "mels of sounds",
+    "decoder": "embedded sounds with mels, and words or pictures",
+    "vocoder": "embedded sounds",
+}
+"""What the prepared data must hold."""
 _MORE = """
+
+    Reads from --data: {needs}. Leaves {result} in --work, with {stage}.json: settings and figures.
 
     Run it again to go on after a stop. On several processes or machines, which must all see --work:
 
@@ -35,7 +47,9 @@ _folder = click.Path(file_okay=False, path_type=Path)
 def stage_command(stage: StageName) -> click.Command:
     """Return the command of a stage."""
 
-    @click.command(stage, help=STAGES[stage] + _MORE.format(stage=stage), short_help=STAGES[stage])
+    more = _MORE.format(stage=stage, needs=_NEEDS[stage], result=RESULTS[stage])
+
+    @click.command(stage, help=STAGES[stage] + more, short_help=STAGES[stage])
     @click.option(
         "--data",
         type=_folder,
@@ -72,7 +86,7 @@ def stage_command(stage: StageName) -> click.Command:
 
         sleep_while_waiting()
         from engine.training.commands import Shown  # noqa: PLC0415
-        from engine.training.course import RESULTS, Folders, silent  # noqa: PLC0415
+        from engine.training.course import Folders, silent  # noqa: PLC0415
         from engine.training.run import run_stage  # noqa: PLC0415
         from engine.training.settings import load_settings  # noqa: PLC0415
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from engine.models.weights import load_network
 from engine.perception.mel import MEL
@@ -25,6 +24,7 @@ from engine.training.scenes import drawing_weights
 from engine.training.settings import VocoderSettings
 from engine.training.vocoder import HELD_SEED, Players, Segments, compared, lesson, measure
 from engine.training.waves import Waves, gather, opened
+from engine.training.weight_shapes import weight_shapes
 from osc_bridge.errors import BadCheckpoint, BadCorpus, FileMissing
 
 HELD_SEGMENTS = 48
@@ -56,15 +56,7 @@ def read_vocoder(path: Path) -> Vocos:
 
     FileMissing, BadCheckpoint.
     """
-    if not path.is_file():
-        raise FileMissing(
-            f"There is no {path} yet; run wildtrack train vocoder with this --work first."
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise BadCheckpoint(f"{path} is no safetensors file ({error}); train it anew.") from error
+    shapes = weight_shapes(path, "vocoder")
     inside = shapes.get("blocks.0.up.weight", [])
     if len(inside) != 2:
         raise BadCheckpoint(f"{path} holds no vocoder; give what the stage vocoder left.")

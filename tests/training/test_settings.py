@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.training.settings import STAGE_NAMES, StageName, load_settings
+from engine.training.results import STAGE_NAMES, StageName
+from engine.training.settings import load_settings
 from osc_bridge.errors import BadPreset, FileMissing
 
 

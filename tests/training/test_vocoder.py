@@ -18,12 +18,13 @@ import presets
 from engine.perception.mel import MEL, log_mel
 from engine.steps import StepCallback
 from engine.training import stage_vocoder, waves
-from engine.training.course import RESULTS, Course, Folders
+from engine.training.course import Course, Folders
 from engine.training.critic import Critic, fooling_loss, judging_loss
 from engine.training.data.prepared import MANIFEST, PreparedData
 from engine.training.data.samples import Facts, Sample
 from engine.training.data.shards import write_shard
 from engine.training.loop import Place, fit
+from engine.training.results import RESULTS
 from engine.training.settings import RunTable, ScheduleTable, VocoderSettings
 from engine.training.spectra import compressed, log_mels, mel_distance, spectral_distance
 from engine.training.stage_vocoder import read_vocoder, train

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from engine.models.pack import find_pack, read_manifest, verify
 from engine.models.weights import load_network
@@ -17,7 +16,8 @@ from engine.perception.image import load_image_encoder
 from engine.perception.mel import MEL
 from engine.perception.text import load_text_encoder
 from engine.training.data.embedding import Encoders
-from osc_bridge.errors import BadCheckpoint, FileMissing
+from engine.training.weight_shapes import weight_shapes
+from osc_bridge.errors import BadCheckpoint
 
 NO_PACK = "none"
 """In place of a pack's name: the encoders of pictures and words that come as packages."""
@@ -70,15 +70,7 @@ def digest_with(digest: str, weights: Path) -> str:
 
 def _settings(weights: Path) -> AudioNetSettings:
     """Return the sizes that the shapes of the weights tell."""
-    if not weights.is_file():
-        raise FileMissing(f"There is no file {weights}; give what the stage `encoder` left.")
-    try:
-        with safe_open(weights, framework="pt") as file:
-            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise BadCheckpoint(
-            f"{weights} is no safetensors file ({error}); train it anew."
-        ) from error
+    shapes = weight_shapes(weights, "encoder")
     first, last = shapes.get("blocks.0.weight"), shapes.get("head.2.weight")
     places = range(2, 2 + len(shapes))
     widths = [shapes[name][0] for place in places if (name := _BLOCK.format(place)) in shapes]
