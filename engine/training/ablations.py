@@ -23,7 +23,6 @@ from engine.training.batches import draw
 from engine.training.loop import At, Lesson, Place, Schedule, fit
 from engine.training.losses import contrastive, cosine_distance
 from engine.training.manifold import (
-    QUIET_LOG_VAR,
     blur,
     contrast_loss,
     fold,
@@ -116,7 +115,7 @@ def train_fold(data: AblationData, alpha: float, budget: Budget, place: Place) -
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(place.seed)
         model = build_ssv2a(sizes)
-    quieten(model)
+    quieten(model.clip_projector, model.clap_projector, model.reconstructor)
     parts = nn.ModuleList([model.manifold, model.generator])
     optimizer = torch.optim.AdamW(parts.parameters(), lr=budget.fold_rate, weight_decay=0.02)
     sounds = data.learned
@@ -144,7 +143,7 @@ def train_remixer(
     """
     share = HEARD_SHARE if condition in HEARD else 0.0
     remixer = deepcopy(model.remixer)
-    nn.init.constant_(remixer.styler.out_sigma.bias, QUIET_LOG_VAR)
+    quieten(remixer.styler)
     optimizer = torch.optim.AdamW(remixer.parameters(), lr=budget.remix_rate, weight_decay=0.02)
     weight = model.config.remixer.styler.kl_weight / model.config.clap_dim
 

@@ -12,10 +12,10 @@ from torch.nn import functional
 from engine.cmss import SSV2A
 from engine.cmss.temporal import Aggregator
 from engine.training.course import Course
-from engine.training.data.samples import KINDS
-from engine.training.held_out import parted_if_any
+from engine.training.held_out import audible, parted_if_any
 from engine.training.loop import At, Lesson, fit
 from engine.training.losses import cosine_distance
+from engine.training.manifold import quieten
 from engine.training.mean_teacher import Numbers
 from engine.training.scenes import Composer, drawing_weights, kind_at
 from engine.training.settings import AggregatorSettings
@@ -45,6 +45,7 @@ def train(course: Course, settings: AggregatorSettings) -> Numbers:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(course.seed)
         aggregator = Aggregator(model.config.clap_dim).to(world.device)
+    quieten(aggregator)
     weight = settings.videos.kl / model.config.clap_dim
     shares = [share for _, share in data.kinds]
 
@@ -91,7 +92,7 @@ def video_data(course: Course, settings: AggregatorSettings, model: SSV2A) -> Vi
         if real is not None:
             kinds.append((RealVideos(real.learned, course.seed), table.real))
             held.append(RealVideos(real.held, HELD_SEED))
-    sounds = parted_if_any(course.data, run, KINDS, ("clap", "mel")) if table.composed else None
+    sounds = audible(course.data, run) if table.composed else None
     if sounds is not None:
         ear = course.ear(table.pack, table.audio_encoder)
         learned, apart = (

@@ -50,6 +50,11 @@ def parted_if_any(
     return parted(data, run, kinds, needs) if wanted else None
 
 
+def audible(data: PreparedData, run: RunTable) -> Parts | None:
+    """Return the parts of the pairs whose sounds can be added up, or None where none has mels."""
+    return parted_if_any(data, run, KINDS, ("clap", "mel"))
+
+
 def of_kinds(selection: Selection, kinds: Sequence[Kind]) -> Selection | None:
     """Return the pairs of these kinds, or None if there are none."""
     mask = np.array(

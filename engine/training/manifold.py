@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.cmss import SSV2A, Gaussian
+from engine.cmss.manifold import VariationalTower
+from engine.cmss.remixer import TokenHeads
 from engine.training.losses import ccmr_mask, contrastive, cosine_distance
 from engine.training.world import ALONE, World
 
@@ -77,10 +79,10 @@ def rebuild_loss(
     return total
 
 
-def quieten(model: SSV2A) -> None:
-    """Let the samples begin near their means."""
-    for tower in (model.clip_projector, model.clap_projector, model.reconstructor):
-        nn.init.constant_(tower.out_sigma.bias, QUIET_LOG_VAR)
+def quieten(*networks: VariationalTower | TokenHeads) -> None:
+    """Let the samples of these networks begin near their means."""
+    for network in networks:
+        nn.init.constant_(network.out_sigma.bias, QUIET_LOG_VAR)
 
 
 @torch.inference_mode()

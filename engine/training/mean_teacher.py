@@ -55,7 +55,7 @@ def train(course: Course, settings: ManifoldSettings) -> Numbers:
         model = build_ssv2a(
             ssv2a_config(settings.model, course.data.clip_dim, course.data.clap_dim)
         )
-    quieten(model)
+    quieten(model.clip_projector, model.clap_projector, model.reconstructor)
     model.to(course.world.device)
     numbers: Numbers = {}
     chosen = _joined(data.clean, data.noisy)
