@@ -83,28 +83,21 @@ def _keep(scenes: Scenes, path: Path) -> None:
 def _stage(course: Course, composer: Composer) -> Stage:
     corpus = course.folders.corpus
     assert corpus is not None
-    cutouts: dict[str, list[Path]] = defaultdict(list)
-    listed = read_pictures(corpus)
-    for picture in pictures.trainable(listed, read_clips(corpus)):
-        cutouts[picture.foley_class].append(picture.path)
     sounds: dict[str, list[int]] = defaultdict(list)
     for index, row in enumerate(composer.selection.rows.tolist()):
         sounds[composer.selection.data.facts(row).foley_class].append(index)
-    both = sorted((cutouts.keys() & sounds.keys()) - {""})
+    listed = read_pictures(corpus)
+    cutouts: dict[str, list[Path]] = defaultdict(list)
+    for picture in pictures.pastable(listed, read_clips(corpus), sounds):
+        cutouts[picture.foley_class].append(picture.path)
     grounds = [picture.path for picture in pictures.backgrounds(listed)]
-    if not both:
+    if not cutouts:
         raise BadCorpus(
             f"{corpus} has no cut-out with a fit licence of a class that the data has sounds of; "
             "at least one is needed: add pictures, or set pasted = 0 in the configuration."
         )
     eye = load_image_encoder(load_text_encoder("cpu"), "cpu")
-    return Stage(
-        {name: cutouts[name] for name in both},
-        {name: sounds[name] for name in both},
-        grounds,
-        eye,
-        composer,
-    )
+    return Stage(cutouts, {name: sounds[name] for name in cutouts}, grounds, eye, composer)
 
 
 def _make(stage: Stage, number: int) -> Scenes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from PIL import Image
@@ -44,6 +44,14 @@ def trainable(pictures: Sequence[Picture], clips: Sequence[Clip]) -> list[Pictur
         and picture.package not in held_out
         and is_trainable(picture.licence)
     ]
+
+
+def pastable(
+    pictures: Sequence[Picture], clips: Sequence[Clip], heard: Collection[str]
+) -> list[Picture]:
+    """Return the trainable cut-outs of those classes of which sounds are ``heard``."""
+    allowed = trainable(pictures, clips)
+    return [each for each in allowed if each.foley_class and each.foley_class in heard]
 
 
 def backgrounds(pictures: Sequence[Picture]) -> list[Picture]:

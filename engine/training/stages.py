@@ -27,16 +27,18 @@ from engine.synthesis.dit import DiT
 from engine.training import pictures
 from engine.training.batches import balance
 from engine.training.corpus import Clip, Picture, read_clips, read_pictures
-from engine.training.course import RESULTS, Folders
+from engine.training.course import Folders
 from engine.training.data.again import hear_again
 from engine.training.data.layouts import read_library
 from engine.training.data.listening import NO_PACK, packless_encoders
 from engine.training.data.prepared import MANIFEST, PreparedData
 from engine.training.data.stage import DataSettings, prepare
+from engine.training.held_out import audible
 from engine.training.plan import STAGES, Plan, record
+from engine.training.results import RESULTS, StageName
 from engine.training.run import run_stage
 from engine.training.seen import pictures_of, ways_of
-from engine.training.settings import StageName
+from engine.training.settings import RemixerSettings, Settings
 from engine.training.sound_views import PreparedMels
 from engine.training.stage_vocoder import read_vocoder
 from osc_bridge.errors import BadCorpus
@@ -104,6 +106,15 @@ class Run:
         return pictures.backgrounds(read_pictures(self.data))
 
     @cached_property
+    def shaping(self) -> list[Picture]:
+        """Every picture that some stage may learn from: paired with sounds, or pasted in scenes."""
+        heard = {self.clips[index].foley_class for index in self.chosen}
+        listed = read_pictures(self.data)
+        pasted = pictures.pastable(listed, read_clips(self.data), heard)
+        names = {picture.name for picture in (*self.cutouts, *pasted, *self.grounds)}
+        return [picture for picture in listed if picture.name in names]
+
+    @cached_property
     def _seen(self) -> dict[Path, Tensor]:
         return pictures_of(self.prepared, self._places, read_library(self.data, "corpus"))
 
@@ -158,18 +169,19 @@ def run_all(run: Run, pack: Path, progress: StageProgress) -> None:
 def train(run: Run, stage: StageName, data: Path, progress: StageProgress) -> None:
     """Train one stage unless its result is there."""
     if not (run.work / RESULTS[stage]).exists():
-        folders = Folders((data,), run.work, run.data if _can_paste(run, stage) else None)
-        run_stage(stage, run.plan.settings[stage], folders, progress)
+        settings = run.plan.settings[stage]
+        corpus = run.data if _can_paste(run, settings, data) else None
+        run_stage(stage, settings, Folders((data,), run.work, corpus), progress)
 
 
-def _can_paste(run: Run, stage: StageName) -> bool:
-    """Whether scenes can be pasted: a class has both a cut-out and a sound to train on."""
-    if stage != "remixer":
+def _can_paste(run: Run, settings: Settings, data: Path) -> bool:
+    """Whether the stage pastes scenes and learns from a sound of a class that has a cut-out."""
+    if not isinstance(settings, RemixerSettings):
         return False
-    clips = read_clips(run.data)
-    seen = {p.foley_class for p in pictures.trainable(read_pictures(run.data), clips)}
-    heard = {clip.foley_class for clip in clips if clip.trainable}
-    return bool((seen & heard) - {""})
+    parts = audible(PreparedData(data), settings.run)
+    rows = parts.learned.rows.tolist() if parts else []
+    heard = {parts.learned.data.facts(row).foley_class for row in rows} if parts else set()
+    return bool(pictures.pastable(read_pictures(run.data), read_clips(run.data), heard))
 
 
 def _prepare(run: Run, on_step: StepCallback) -> None:

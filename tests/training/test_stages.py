@@ -14,10 +14,9 @@ from engine.models.loading import load_pack
 from engine.models.pack import read_manifest
 from engine.steps import StepCallback, no_steps
 from engine.training.commands import train
-from engine.training.course import RESULTS
 from engine.training.plan import STAGES as PLAN
 from engine.training.plan import Plan, record, tiny_plan
-from engine.training.settings import StageName
+from engine.training.results import RESULTS, StageName
 from engine.training.stages import Run, run_all
 from engine.training.stages import train as train_stage
 from osc_bridge.errors import BadCorpus, Cancelled
@@ -105,6 +104,45 @@ def test_each_cut_out_has_the_vectors_that_its_sound_was_paired_with(
     for row in (own, alike):
         vectors = torch.from_numpy(run.prepared.array(run.rows[row], "clip"))
         assert torch.allclose(vectors[:2], seen[:, 0], atol=1e-5)
+
+
+def test_pictures_that_are_only_pasted_count_among_those_that_shape_the_weights(
+    trained: tuple[Run, Path], tmp_path: Path
+) -> None:
+    """Sounds are paired with a few pictures of their class; scenes are pasted from all."""
+    whole, _ = trained
+    data = shutil.copytree(whole.data, tmp_path / "data")
+    for number, kind in enumerate(("rain", "rain", "bell")):
+        shutil.copy(data / "red.png", data / f"more{number}.png")
+        with (data / "images.csv").open("a") as table:
+            table.write(f"more{number}.png,another ball,{kind},one,cutouts,CC0\n")
+    run = Run(data, whole.work, whole.plan)
+    names = {picture.name for picture in run.shaping}
+    assert names == {"red.png", "ground.png", "more0.png", "more1.png"}
+    assert {picture.name for picture in (*run.cutouts, *run.grounds)} < names
+
+
+@pytest.mark.parametrize(("kind", "is_pasting"), [("rain", True), ("bell", False)])
+def test_scenes_are_pasted_where_a_sound_to_learn_from_has_a_cut_out(
+    trained: tuple[Run, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    is_pasting: bool,
+) -> None:
+    whole, _ = trained
+    data = shutil.copytree(whole.data, tmp_path / "data")
+    table = data / "images.csv"
+    table.write_text(table.read_text().replace("a red ball,rain", f"a red ball,{kind}"))
+    given: list[Path | None] = []
+    monkeypatch.setattr(
+        "engine.training.stages.run_stage",
+        lambda stage, settings, folders, progress: given.append(folders.corpus),
+    )
+    run = Run(data, tmp_path / "work", whole.plan)
+    for stage in ("remixer", "decoder"):
+        train_stage(run, stage, whole.heard, quiet)
+    assert given == [data if is_pasting else None, None]
 
 
 def test_results_that_are_there_count_as_finished(
