@@ -20,7 +20,9 @@ from PIL import Image, ImageChops
 from safetensors.numpy import load_file
 
 from engine.cmss import load_ssv2a
+from engine.cmss.remixer import Remixer
 from engine.models.pack import read_manifest
+from engine.models.sizes import tiny_sizes
 from engine.perception.audio import embed_picture
 from engine.perception.mel import MEL
 from engine.steps import StepCallback, no_steps
@@ -31,18 +33,14 @@ from engine.training.data.listening import NO_PACK, digest_with, read_audio
 from engine.training.data.prepared import MANIFEST, PreparedData
 from engine.training.data.samples import Facts, Kind, Sample
 from engine.training.data.shards import write_shard
-from engine.training.data.stage import RECORD
+from engine.training.data.stage import BAD, RECORD
 from engine.training.held_out import held_rows, parted
 from engine.training.mean_teacher import elbow
 from engine.training.pasted import paste
+from engine.training.remix import begin
+from engine.training.results import STAGE_NAMES, StageName
 from engine.training.run import run_stage
-from engine.training.settings import (
-    STAGE_NAMES,
-    RemixerSettings,
-    Settings,
-    StageName,
-    load_settings,
-)
+from engine.training.settings import RemixerSettings, Settings, load_settings
 from engine.training.stage_autoencoder import read_codec
 from engine.training.stage_commands import STAGES
 from osc_bridge.errors import BadCorpus, BadPreset, Cancelled, FileMissing
@@ -167,6 +165,31 @@ def test_every_stage_leaves_a_model_that_loads(
     assert all(torch.equal(mixed[key], value) for key, value in video.remixer.state_dict().items())
 
 
+def test_what_mixes_begins_near_its_means(
+    trained: tuple[Path, dict[StageName, dict[str, Any]]],
+) -> None:
+    """A deviation of 1 in each of many numbers would drown the few that matter."""
+    video = load_ssv2a(trained[0] / "video")
+    assert video.aggregator is not None
+    for head in (video.remixer.styler.out_sigma, video.aggregator.out_sigma):
+        assert float(head.bias.detach().exp().mean()) < 0.1
+
+
+def test_empty_slots_begin_as_nothing() -> None:
+    """However many there are, the sources are not drowned."""
+    torch.manual_seed(1)
+    config = tiny_sizes().ssv2a
+    remixer = Remixer(config).eval()
+    source = torch.randn(1, 1, config.manifold_dim), torch.randn(1, 1, config.clip_dim)
+    tokens = [torch.cat([each, torch.zeros_like(each)], dim=1) for each in source]
+    counts = [torch.tensor([1.0, float(empty)]) for empty in (0, 60)]
+    before, after = [remixer(*tokens, each).mu for each in counts], begin(remixer.styler)
+    alone, crowded = (remixer(*tokens, each).mu for each in counts)
+    assert not torch.allclose(*before, rtol=1e-2)
+    assert torch.allclose(alone, crowded, atol=1e-6)
+    assert len(after) == len(list(remixer.parameters())) - 1
+
+
 def test_the_starters_own_networks_learn(
     trained: tuple[Path, dict[StageName, dict[str, Any]]], data: Path
 ) -> None:
@@ -189,11 +212,15 @@ def test_prepared_data_is_heard_again_by_the_trained_encoder(
     source, weights = tmp_path / "source", trained[0] / "audio_net.safetensors"
     shutil.copytree(data, source)
     (source / RECORD).write_text('{"items": "x"}')
+    bad = 'file,reason\r\nlist.csv: a.wav,"named, but not there"\r\n'
+    (source / BAD).write_bytes(bad.encode())
     options = ["--data", str(source), "--audio-encoder", str(weights), "--pack", str(tiny_pack)]
     options += ["--work", str(tmp_path / "heard"), "--json"]
     for _ in range(2):
         result = CliRunner().invoke(train, ["data", *options])
         assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["bad"] == 1
+    assert (tmp_path / "heard" / BAD).read_bytes() == bad.encode()
     before, after = PreparedData(source), PreparedData(tmp_path / "heard")
     assert after.manifest["digest"] == digest_with(read_manifest(tiny_pack).digest, weights)
     for row in (0, len(before) - 1):

@@ -16,7 +16,7 @@ from engine.training.data.listening import digest_with, pack_digest, read_audio
 from engine.training.data.prepared import MANIFEST, read_manifest
 from engine.training.data.samples import Sample
 from engine.training.data.shards import Shard, is_finished, read_shard, write_shard
-from engine.training.data.stage import RECORD, Prepared, begin, finish
+from engine.training.data.stage import RECORD, Prepared, begin, finish, known_bad
 from osc_bridge.errors import BadCorpus
 from presets.files import remove_parts
 
@@ -50,9 +50,8 @@ def hear_again(
             known = read_shard(source / f"{name}.tar")
             shards[name] = write_shard(tar, _heard(known, net), known.bad)
         on_step(number + 1, len(manifest["shards"]))
-    bad = [line for shard in shards.values() for line in shard.bad]
     dims = int(manifest["clip_dim"]), net.settings.dim
-    return finish(folder, record, dims, shards, bad)
+    return finish(folder, record, dims, shards, known_bad(source))
 
 
 def _record(source: Path, manifest: dict[str, Any], weights: Path, pack: str) -> dict[str, Any]:

@@ -183,6 +183,16 @@ def finish(
     return Prepared(folder, len(facts), dict(pairs), len(bad))
 
 
+def known_bad(folder: Path) -> list[Bad]:
+    """Return what the ``bad.csv`` of a prepared folder lists; nothing where it was removed."""
+    path = folder / BAD
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.reader(file))[1:]
+    return [Bad(line[0], line[-1]) for line in lines if line]
+
+
 def _listed(bad: Sequence[Bad]) -> bytes:
     text = io.StringIO(newline="")
     lines = csv.writer(text)
