@@ -268,7 +268,7 @@ def corpus(run: Run) -> dict[str, Any]:
         "hours": round(sum(clip.duration_s for clip in chosen) / 3600, 2),
         "classes": class_counts(chosen),
         "packages": [[name, licence, count] for (name, licence), count in sorted(packages.items())],
-        "pictures": picture_counts([*run.cutouts, *run.grounds]),
+        "pictures": picture_counts(run.shaping),
     }
 
 

@@ -70,7 +70,7 @@ def draw(run: Run) -> list[Item]:
 
 def unseen_pictures(run: Run) -> list[Picture]:
     """Return the pictures of packages that gave training none."""
-    seen = {picture.package for picture in (*run.cutouts, *run.grounds)}
+    seen = {picture.package for picture in run.shaping}
     return [picture for picture in read_pictures(run.data) if picture.package not in seen]
 
 
