@@ -117,7 +117,7 @@ def _section(bench: Bench, name: str, items: Sequence[Item]) -> dict[str, Any]:
         },
         "rows": rows,
         "chance": section.chance(),
-        "missing": dict(bench.listeners.missing),
+        "missing": sorted(bench.listeners.missing),
     }
 
 

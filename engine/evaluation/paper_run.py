@@ -20,7 +20,7 @@ from engine.evaluation.paper_bench import Bench, Part
 from engine.evaluation.paper_page import write_page
 from engine.evaluation.paper_parts import PARTS, PartName
 from engine.evaluation.paper_wish import MAX_RECORD_BYTES, PaperWish
-from osc_bridge.errors import BadCorpus, InputError, ModelError
+from osc_bridge.errors import BadCorpus, InputError, ModelError, OutOfRange
 from presets.files import remove_parts, write_whole
 
 PAGE, FIGURES = "evaluation.md", "evaluation.json"
@@ -114,21 +114,25 @@ def write(found: Mapping[str, Any], out: Path) -> Path:
 def _tried(bench: Bench, part: Callable[[Bench], dict[str, Any]]) -> dict[str, Any]:
     """Return what a part measured, or why it could not: what is missing must not hide the rest."""
     try:
-        return part(bench)
-    except (InputError, ModelError) as error:
-        return {"why": _without_places(str(error), bench.wish)}
+        found = part(bench)
+    except (InputError, ModelError, OutOfRange) as error:
+        found = {"why": str(error)}
+    plain: dict[str, Any] = _without_places(found, bench.wish)
+    return plain
 
 
-def _without_places(text: str, wish: PaperWish) -> str:
-    """Return a sentence without this machine's paths: it will stand on a page for everybody."""
-    places = {
-        str(wish.work): "WORK",
-        str(wish.data): "CORPUS",
-        sys.executable: "python",
-    }
+def _without_places(found: Any, wish: PaperWish) -> Any:
+    """Return what was found without this machine's paths: it will stand on a page for everybody."""
+    if isinstance(found, dict):
+        return {key: _without_places(value, wish) for key, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [_without_places(value, wish) for value in found]
+    if not isinstance(found, str):
+        return found
+    places = {str(wish.work): "WORK", str(wish.data): "CORPUS", sys.executable: "python"}
     for place, name in places.items():
-        text = text.replace(place, name)
-    return text
+        found = found.replace(place, name)
+    return found
 
 
 def _key(bench: Bench, name: PartName) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def section(**rows: Json) -> Json:
         "labels": {"judge": {"of": 42, "n": 10}},
         "rows": {"real": row(0.0, 10.0), **rows},
         "chance": CHANCE,
-        "missing": {"vggish": "", "clap": "", "aisfx": "", "beats": "", "wav2clip": ""},
+        "missing": ["aisfx", "beats", "clap", "vggish", "wav2clip"],
     }
 
 

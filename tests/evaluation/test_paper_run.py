@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -249,6 +250,18 @@ def test_a_stopped_part_leaves_no_record_and_keeps_its_sounds(done: Bench, tmp_p
         paper_run.measure(bench, ["single"])
     assert not (tmp_path / "single.json").exists()
     assert len(list((bench.folder / "single" / "oracle").iterdir())) == 2
+
+
+def test_a_part_that_cannot_be_measured_says_why_without_this_machines_paths(
+    done: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(bench: Bench) -> dict[str, Any]:
+        raise OutOfRange(f"{bench.wish.data / 'a.wav'} is too short; ask {sys.executable}.")
+
+    monkeypatch.setattr(paper_run, "_MEASURES", dict.fromkeys(PARTS, fails))
+    bench = Bench(replace(done.wish, work=tmp_path), quiet)
+    paper_run.measure(bench, ["muting"])
+    assert measured(bench, "muting") == {"why": "CORPUS/a.wav is too short; ask python."}
 
 
 def test_held_out_pictures_are_of_the_test_packages_alone(corpus: Path) -> None:
