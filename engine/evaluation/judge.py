@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engine.perception.mel import MEL, log_mel
 
 Features = NDArray[np.float32]
-BANDS = 20
+BANDS = 24
 TREES = 600
 PENALTY = 0.01  # inverse; chosen on the teachers alone, by packages left out
 

@@ -52,8 +52,9 @@ class Renderer:
     def through_codec(self, wave: Wave, seed: int) -> Wave:
         """Return a real sound after codec and vocoder: what a perfect generator would give."""
         picture = log_mel(torch.from_numpy(wave))
-        mels = self.codec.decode(self.codec.encode(picture.unsqueeze(0)))[0][:, : picture.shape[1]]
-        return self.audible(mels, seed)[: len(wave)]
+        source = torch.Generator().manual_seed(seed)
+        mels = self.codec.decode(self.codec.encode(picture.unsqueeze(0)), source)[0]
+        return self.audible(mels[:, : picture.shape[1]], seed)[: len(wave)]
 
     @torch.inference_mode()
     def audible(self, mels: Tensor, seed: int) -> Wave:

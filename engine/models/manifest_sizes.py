@@ -34,7 +34,7 @@ _LIMITS: Mapping[str, Limit] = {
     "widths": Limit(8192, multiple=8),
 }
 _MAX_WIDTHS = 6
-"""Each halves 80 mels, and one band must be left."""
+"""Each halves the mels, and one band must be left."""
 
 
 def role_settings(

@@ -1,7 +1,7 @@
 """The log-mel picture of sound that the starter's encoder, codec and vocoder share.
 
-22.05 kHz, window 1024, hop 256, 80 Slaney mels from 0 to 8 kHz, natural logarithm of the
-magnitude, floored at ln(1e-4): the front end of common HiFi-GAN vocoders but for the floor.
+22.05 kHz, window 1024, hop 256, 96 Slaney mels up to half the sample rate, natural logarithm of the
+magnitude, floored at ln(1e-4).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class MelSettings:
     sample_rate: int = 22_050
     window: int = 1024
     hop: int = 256
-    mels: int = 80
+    mels: int = 96
     low_hz: float = 0.0
-    high_hz: float = 8_000.0
+    high_hz: float = 11_025.0
     floor: float = 1e-4
 
     @property

@@ -36,12 +36,12 @@ class Effort:
 
 EFFORTS: dict[Quality, Effort] = {
     "preview": Effort(steps=5, guidance=3.0),
-    "final": Effort(steps=12, guidance=3.0),
+    "final": Effort(steps=12, guidance=4.5),
 }
 
 
 class LatentFlowDecoder:
-    """One audio embedding -> one mono sound at 22.05 kHz, up to 8 kHz of bandwidth."""
+    """One audio embedding -> one mono sound at 22.05 kHz, with content up to half of it."""
 
     sample_rate = MEL.sample_rate
     bandwidth_hz = int(MEL.high_hz)
@@ -114,7 +114,7 @@ class LatentFlowDecoder:
         sampled = euler_flow(
             velocity, noise, condition, effort.steps, effort.guidance, on_step, batch
         )
-        return self._codec.decode(sampled)[0]
+        return self._codec.decode(sampled, source)[0]
 
     def _velocity(self, seconds: float, batch: int) -> Velocity:
         """Return the generator as a velocity field: float32 outside, whatever it computes in.

@@ -74,11 +74,16 @@ def codec_loss(
     tokens = codec.encode(wanted)
     noise = world.mine(torch.randn((len(pictures), *tokens.shape[1:]), generator=generator))
     level = world.mine(torch.rand(len(pictures), 1, 1, generator=generator) * NOISE)
-    redrawn = codec.edges(codec.decode_linear(tokens + level * noise))
-    return edge_loss(redrawn, wanted)
+    redrawn, deviation = codec.redraw(tokens + level * noise)
+    return edge_loss(redrawn, wanted) + grain_loss(wanted - redrawn.detach(), deviation)
 
 
 def edge_loss(redrawn: Tensor, wanted: Tensor) -> Tensor:
     """Return mean absolute error of the pictures (B, mels, T) and of their steps in time."""
     steps = redrawn.diff(dim=-1) - wanted.diff(dim=-1)
     return (redrawn - wanted).abs().mean() + steps.abs().mean()
+
+
+def grain_loss(missing: Tensor, deviation: Tensor) -> Tensor:
+    """Return the negative log-likelihood of what the mean misses, (B, mels, T), as grain."""
+    return (0.5 * (missing / deviation).square() + deviation.log()).mean()

@@ -120,6 +120,43 @@ def test_spinning_takes_out_steps_at_patch_edges() -> None:
     assert codec.spin(linear).shape == walk.shape
 
 
+def noise_codec(dims: int) -> MelCodec:
+    """Return a codec fitted to the log-mel pictures of white noise."""
+    codec = MelCodec(CodecSettings(dims=dims, width=8))
+    waves = torch.randn(8, 400 * MEL.hop, generator=torch.Generator().manual_seed(5))
+    pictures = torch.stack([log_mel(wave) for wave in waves])
+    codec.fit(pictures.transpose(1, 2).reshape(-1, 8 * MEL.mels))
+    return codec
+
+
+def test_grain_is_what_the_codec_takes_from_noise() -> None:
+    """Of unit deviation in every band, drawn by the seed alone, and nothing that tokens hold."""
+    codec = noise_codec(16)
+    grain, again, other = (codec.grain(1, 512, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    assert torch.equal(grain, again)
+    assert not torch.equal(grain, other)
+    assert float((grain.std(dim=(0, 2)) - 1).abs().max()) < 0.25
+    held = codec.decode_linear(codec.encode(grain)) - codec.decode_linear(
+        codec.encode(torch.zeros_like(grain))
+    )
+    assert float(held.std()) < 0.5
+
+
+def test_grain_gives_noise_back_its_deviation() -> None:
+    """A codec whose decoder adds what is missing: the noise is as rough as it was, not a hum."""
+    codec = noise_codec(16)
+    wave = torch.randn(512 * MEL.hop, generator=torch.Generator().manual_seed(6))
+    noise = log_mel(wave).unsqueeze(0)
+    with torch.no_grad():
+        smooth = codec.redraw(codec.encode(noise))[0]
+        missing = (noise - smooth).std(dim=(0, 2))
+        codec.edges.leave.bias[MEL.mels :] = missing.log()
+        codec.edges.leave.weight[MEL.mels :] = 0.0
+        decoded = codec.decode(codec.encode(noise), torch.Generator().manual_seed(7))
+    assert float(smooth.diff().std() / noise.diff().std()) < 0.6
+    assert 0.8 < float(decoded.diff().std() / noise.diff().std()) < 1.2
+
+
 def test_tokens_of_a_fitted_codec_fall_in_deviation() -> None:
     torch.manual_seed(1)
     codec = MelCodec(CodecSettings(patch=2, dims=6, width=8))
