@@ -90,6 +90,9 @@ PARTS: dict[str, Callable[[], Any]] = {
 }
 """What is measured, in the order of the page; each leaves figures that JSON can hold."""
 
+OF_THE_PACK = ("render", "precision", "demo", "round_trip", "cancel_latency")
+"""Parts whose figures are those of one pack: measured anew for each; the others do not hear it."""
+
 
 def measured(part: str) -> dict[str, Any]:
     """Run one part now; return its figures with date, machine and the digest of the pack."""
