@@ -66,12 +66,9 @@ class MadeUp:
         return [row for row, clip in enumerate(self.clips) if clip.trainable]
 
     @cached_property
-    def cutouts(self) -> list[Picture]:
-        return pictures.trainable(read_pictures(self.data), self.clips)
-
-    @cached_property
-    def grounds(self) -> list[Picture]:
-        return pictures.backgrounds(read_pictures(self.data))
+    def shaping(self) -> list[Picture]:
+        listed = read_pictures(self.data)
+        return [*pictures.trainable(listed, self.clips), *pictures.backgrounds(listed)]
 
     @cached_property
     def store(self) -> Mels:
