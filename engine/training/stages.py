@@ -30,8 +30,13 @@ from engine.training.corpus import Clip, Picture, read_clips, read_pictures
 from engine.training.course import Folders
 from engine.training.data.again import hear_again
 from engine.training.data.layouts import read_library
-from engine.training.data.listening import NO_PACK, packless_encoders
-from engine.training.data.prepared import MANIFEST, PreparedData
+from engine.training.data.listening import (
+    NO_PACK,
+    NO_PACK_DIGEST,
+    digest_with,
+    packless_encoders,
+)
+from engine.training.data.prepared import MANIFEST, PreparedData, read_manifest
 from engine.training.data.stage import DataSettings, prepare
 from engine.training.held_out import audible
 from engine.training.plan import STAGES, Plan, record
@@ -158,12 +163,22 @@ def run_all(run: Run, pack: Path, progress: StageProgress) -> None:
     if not (run.sounds / MANIFEST).is_file():
         _prepare(run, progress("data"))
     train(run, "encoder", run.sounds, progress)
-    if not (run.heard / MANIFEST).is_file():
-        weights = run.work / RESULTS["encoder"]
-        hear_again(run.sounds, weights, NO_PACK, run.heard, progress("heard"))
+    _hear(run, progress)
     for stage in STAGES:
         train(run, stage, run.heard, progress)
     _publish(run, pack)
+
+
+def _hear(run: Run, progress: StageProgress) -> None:
+    """Embed the sounds by the run's own encoder; BadCorpus where another did it before."""
+    weights = run.work / RESULTS["encoder"]
+    if not (run.heard / MANIFEST).is_file():
+        hear_again(run.sounds, weights, NO_PACK, run.heard, progress("heard"))
+    elif read_manifest(run.heard).get("digest") != digest_with(NO_PACK_DIGEST, weights):
+        raise BadCorpus(
+            f"{run.heard} holds the sounds as another encoder heard them than {weights.name}; "
+            "remove that folder and the results after encoder to train them anew."
+        )
 
 
 def train(run: Run, stage: StageName, data: Path, progress: StageProgress) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
 
 from engine.models.loading import load_pack
 from engine.models.pack import read_manifest
@@ -175,6 +176,18 @@ def test_other_settings_of_a_finished_stage_are_refused(trained: tuple[Run, Path
         record(Plan({**run.plan.settings, "encoder": other}), run.data, run.work)
     record(run.plan.with_generator_steps(9), run.data, run.work)
     record(run.plan, run.data, run.work)
+
+
+def test_sounds_that_another_encoder_heard_are_refused(
+    trained: tuple[Run, Path], tmp_path: Path
+) -> None:
+    run, pack = trained
+    work = shutil.copytree(run.work, tmp_path / "work")
+    weights = work / "audio_net.safetensors"
+    other = {name: tensor + 1 for name, tensor in load_file(weights).items()}
+    save_file(other, weights)
+    with pytest.raises(BadCorpus, match="another encoder"):
+        run_all(Run(run.data, work, run.plan), pack, quiet)
 
 
 def test_other_data_in_the_same_folder_is_refused(
