@@ -35,13 +35,14 @@ class StarterSizes:
 
 
 def starter_sizes() -> StarterSizes:
-    """Return the sizes of the pack inside the install: about eight million parameters."""
-    audio = AudioNetSettings()
+    """Return the sizes of the pack inside the install: about twelve million parameters."""
+    audio = AudioNetSettings(widths=(24, 48, 96, 192))
+    codec = CodecSettings(dims=64)
     return StarterSizes(
         audio=audio,
         ssv2a=_ssv2a(audio.dim, fold=256, widest=512, slots=64),
-        codec=CodecSettings(),
-        generator=DiTSettings(condition=audio.dim),
+        codec=codec,
+        generator=DiTSettings(dims=codec.dims, condition=audio.dim),
     )
 
 
