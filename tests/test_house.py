@@ -19,6 +19,7 @@ PACKAGES = ("engine", "osc_bridge", "plugin_host", "presets")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MODULE_LINES = 350
 LOOSE_ENDS = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError|type: ignore$)")
+"""What no module of ours may say; these words are the check itself, not loose ends of it."""
 
 
 def _named(path: Path) -> str:

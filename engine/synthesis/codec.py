@@ -26,7 +26,7 @@ NOISE_FRAMES = 4096
 FIRST_GRAIN = -1.0
 """Logarithm of the grain's deviation before training, nat."""
 LEAST_GRAIN = 1e-3
-"""Of a linear part that takes nothing from noise, nat."""
+"""Least deviation of what the linear part takes from noise, nat: some take nothing."""
 GRAIN_RANGE = (-6.0, 1.0)
 """Allowed logarithms of the grain's deviation, nat."""
 
@@ -81,8 +81,7 @@ class MelCodec(nn.Module):
         noise = _white(1, NOISE_FRAMES, source)
         self.noise_mean.copy_(noise.mean(dim=(0, 2)))
         self.grain_scale.fill_(1.0)
-        measured = self.grain(1, NOISE_FRAMES, source).std(dim=(0, 2))
-        self.grain_scale.copy_(measured.clamp(min=LEAST_GRAIN))
+        self.grain_scale.copy_(self.grain(1, NOISE_FRAMES, source).std(dim=(0, 2)))
 
     def encode(self, mels: Tensor) -> Tensor:
         """Return tokens (B, N, dims); silence fills the last patch."""
@@ -112,7 +111,7 @@ class MelCodec(nn.Module):
         """Return grain of unit deviation (batch, mels, frames); frames a multiple of the patch."""
         noise = _white(batch, frames, source).to(self.basis.device) - self.noise_mean[:, None]
         kept = self._blend(self._project(noise), self._project)
-        return (noise - kept) / self.grain_scale[:, None]
+        return (noise - kept) / self.grain_scale[:, None].clamp(min=LEAST_GRAIN)
 
     def spin(self, mels: Tensor) -> Tensor:
         """Return log-mels (B, mels, T) without steps at patch edges; T a multiple of the patch."""

@@ -17,6 +17,7 @@ print(allow_many(), *resource.getrlimit(resource.RLIMIT_NOFILE))
 """
 
 
+# Runs wherever the limit exists; where it does not, pytest's -rs (pyproject) names it at the end.
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
 @pytest.mark.parametrize(
     ("soft", "hard", "allowed"),
