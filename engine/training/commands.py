@@ -93,9 +93,10 @@ class Shown:
     """One bar a stage on a terminal; a line now and then where the output is piped."""
 
     def __enter__(self) -> Shown:
+        from rich.console import Console  # noqa: PLC0415
         from rich.progress import Progress  # noqa: PLC0415
 
-        self._progress = Progress(disable=not sys.stderr.isatty())
+        self._progress = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty())
         self._progress.start()
         return self
 
